@@ -1,0 +1,45 @@
+/*
+ * worker.h
+ *	  The frame of a worker process: connects, keeps the session clean, waits, and calls the engine.
+ */
+#ifndef PLANTHUB_WORKER_H
+#define PLANTHUB_WORKER_H
+
+#include "pg/shmem.h"
+
+/*
+ * What the engine gives the frame; module.c plugs it in.  All are called outside a transaction, in a memory context
+ * that is reset after each call; an ERROR in start or turn ends the worker (the launcher starts it again).
+ */
+typedef struct PhWorkerOps
+{
+	/* Once, after the database is connected and the extension is known to exist. */
+	void		(*start) (int worker_no, int workers);
+
+	/*
+	 * One turn: lanes are those marked since the last turn, config says that the configuration changed.  Returns the
+	 * number of milliseconds until it wants to be called again at the latest, -1 for no limit, 0 for at once.
+	 */
+	long		(*turn) (const PhLaneSet *lanes, bool config);
+
+	/* Descriptor that makes the frame call turn when it is readable; -1 for none. */
+	int			(*wait_fd) (void);
+
+	/* The extension or the worker is going away: forget everything, give back leases. */
+	void		(*stop) (void);
+} PhWorkerOps;
+
+extern void ph_worker_set_ops(const PhWorkerOps *ops);
+
+/* The number of this worker, and how many workers this database has. */
+extern int	ph_worker_no;
+extern int	ph_workers;
+
+/*
+ * Runs fn(arg) in a transaction of its own with an active snapshot and a statement timeout.  An ERROR aborts the
+ * transaction and returns false with *error (allocated in the caller's context) when error is not NULL, else it is
+ * logged.  A cancel or termination request is thrown on.
+ */
+extern bool ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error);
+
+#endif

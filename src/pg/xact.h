@@ -1,0 +1,14 @@
+/*
+ * xact.h
+ *	  Wakes the workers when the present transaction commits.
+ */
+#ifndef PLANTHUB_XACT_H
+#define PLANTHUB_XACT_H
+
+/* This transaction put something into the lane: tell its worker at commit. */
+extern void ph_xact_mark_lane(int lane);
+
+/* This transaction changed the configuration: tell every worker at commit. */
+extern void ph_xact_mark_config(void);
+
+#endif

@@ -1,0 +1,68 @@
+# A private server and cluster for tests, demo and benchmarks; sourced, not run.
+#
+#   ph_server DIR      copies the installed PostgreSQL to DIR/server and installs the extension there: nothing on the
+#                      machine is changed, and several copies can run side by side
+#   ph_cluster DIR [setting=value ...]   makes DIR/data and starts it; connect with PGHOST, PGPORT, PGUSER as exported
+#   ph_stop DIR        stops it
+#
+# PostgreSQL refuses to run as root, so every server program runs as $PH_USER then.
+
+PG_VERSION=${PG_VERSION:-15}
+PH_USER=${PH_USER:-postgres}
+
+ph_as() {
+	if [ "$(id -u)" = 0 ]; then
+		runuser -u "$PH_USER" -- "$@"
+	else
+		"$@"
+	fi
+}
+
+ph_server() {
+	local dir=$1 lib=/usr/lib/postgresql/$PG_VERSION share=/usr/share/postgresql/$PG_VERSION
+	mkdir -p "$dir/server$lib" "$dir/server$share"
+	cp -a "$lib/." "$dir/server$lib/"
+	cp -a "$share/." "$dir/server$share/"
+	make -s install with_llvm=no PG_CONFIG="$lib/bin/pg_config" DESTDIR="$dir/server" >"$dir/install.log" 2>&1 || {
+		cat "$dir/install.log" >&2
+		return 1
+	}
+	[ "$(id -u)" != 0 ] || chown -R "$PH_USER" "$dir"
+}
+
+ph_free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+ph_cluster() {
+	local dir=$1 bin
+	shift
+	bin=$dir/server/usr/lib/postgresql/$PG_VERSION/bin
+	[ "$(id -u)" != 0 ] || chown "$PH_USER" "$dir"
+	ph_as "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync --locale=C.UTF-8 -E UTF8 >"$dir/initdb.log"
+	export PGHOST=$dir PGPORT=${PGPORT:-$(ph_free_port)} PGUSER=postgres PGDATABASE=postgres
+	{
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$dir'"
+		echo "port = $PGPORT"
+		echo "shared_preload_libraries = 'planthub'"
+		echo "max_prepared_transactions = 20"
+		echo "logging_collector = off"
+		echo "lc_messages = 'C'"
+		printf '%s\n' "$@"
+	} | ph_as tee -a "$dir/data/postgresql.conf" >/dev/null
+	PATH=$bin:$PATH
+	export PATH
+	ph_start "$dir"
+}
+
+ph_start() {
+	ph_as "$1/server/usr/lib/postgresql/$PG_VERSION/bin/pg_ctl" -D "$1/data" -l "$1/server.log" -w -t 60 start >/dev/null || {
+		tail -n 30 "$1/server.log" >&2
+		return 1
+	}
+}
+
+ph_stop() {
+	ph_as "$1/server/usr/lib/postgresql/$PG_VERSION/bin/pg_ctl" -D "$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1 || true
+}
