@@ -79,14 +79,16 @@ CREATE TABLE planthub.lane_window (
     last_id     bigint NOT NULL,
     id_floor    bigint NOT NULL,
     id_ceiling  bigint NOT NULL,
+    next_floor  bigint NOT NULL,
     origin      bigint,
     lane        int NOT NULL,
     owner       int NOT NULL,
     deliveries  int NOT NULL,
     slot        smallint NOT NULL,
     crashes     smallint NOT NULL,
+    used_up     boolean NOT NULL,
     s_old       pg_snapshot NOT NULL,
-    s_new       pg_snapshot
+    s_new       pg_snapshot NOT NULL
 ) PARTITION BY LIST (slot);
 COMMENT ON TABLE planthub.lane_window IS 'Claims: the slice of a lane handed out by one claim; the newest one without origin is the lane''s cursor';
 COMMENT ON COLUMN planthub.lane_window.batch_no IS 'Number of the window in its lane; the fence: one winner';
@@ -97,6 +99,7 @@ COMMENT ON COLUMN planthub.lane_window.first_id IS 'The window holds delivery id
 COMMENT ON COLUMN planthub.lane_window.last_id IS '... to here; also the position of the cursor';
 COMMENT ON COLUMN planthub.lane_window.id_floor IS 'No delivery between the snapshots that began after s_old has an id up to this';
 COMMENT ON COLUMN planthub.lane_window.id_ceiling IS 'No delivery visible in s_new has an id above this';
+COMMENT ON COLUMN planthub.lane_window.next_floor IS 'The id_floor that goes with s_new, for the windows after this one';
 COMMENT ON COLUMN planthub.lane_window.origin IS 'Window whose leftovers this one runs again after a crash; null for a claim';
 COMMENT ON COLUMN planthub.lane_window.lane IS 'The lane';
 COMMENT ON COLUMN planthub.lane_window.owner IS 'Process id of the owner';
@@ -104,7 +107,8 @@ COMMENT ON COLUMN planthub.lane_window.deliveries IS 'How many deliveries it hol
 COMMENT ON COLUMN planthub.lane_window.slot IS 'Log slot of the row';
 COMMENT ON COLUMN planthub.lane_window.crashes IS 'How often its worker crashed while it was open';
 COMMENT ON COLUMN planthub.lane_window.s_old IS 'Deliveries visible in this snapshot were handed out before';
-COMMENT ON COLUMN planthub.lane_window.s_new IS 'Deliveries visible in this one belong to the window; null: the window is used up';
+COMMENT ON COLUMN planthub.lane_window.used_up IS 'Whether nothing between the snapshots lies beyond last_id: the next claim starts from s_new';
+COMMENT ON COLUMN planthub.lane_window.s_new IS 'Deliveries visible in this one belong to the window';
 
 CREATE TABLE planthub.attempt (
     delivery_id    bigint NOT NULL,
