@@ -27,7 +27,7 @@ $(OBJS): $(wildcard src/*.h src/*/*.h)
 
 # "OR REPLACE" is for upgrades; a first install must not adopt an object that is already there.
 planthub--$(EXTVERSION).sql: $(SQL_PIECES) planthub.control
-	(echo '\echo Use "CREATE EXTENSION planthub" to load this file. \quit'; \
+	(printf '%s\n' '\echo Use "CREATE EXTENSION planthub" to load this file. \quit'; \
 	 for f in $(SQL_PIECES); do echo; cat $$f; done) | sed 's/^CREATE OR REPLACE /CREATE /' > $@
 endif
 

@@ -99,4 +99,13 @@ ph_kill() {
 			sleep 0.02
 		done
 	done
+	# Until init has reaped the dead postmaster its process id seems taken; some containers never reap.
+	deadline=$((SECONDS + 3))
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			rm -f "$1/data/postmaster.pid"
+			break
+		fi
+		sleep 0.02
+	done
 }
