@@ -1,0 +1,37 @@
+-- dump: pg_dump takes the rows of an extension's tables only when they are registered: every table, every leaf, every
+-- sequence, except what the install script itself brings.  Re-runnable.
+
+-- The row of the hub is there before the dumped one is loaded; the dumped one, the hub's true identity, wins.
+CREATE OR REPLACE FUNCTION planthub.hub_restore() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE planthub.hub SET id = NEW.id, system_identifier = NEW.system_identifier, database_oid = NEW.database_oid,
+        slot = NEW.slot, slot_since = NEW.slot_since, slot_length = NEW.slot_length;
+    IF FOUND THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION planthub.hub_restore() IS 'Internal: trigger that lets a restored row of planthub.hub replace the one made by CREATE EXTENSION';
+
+CREATE OR REPLACE TRIGGER hub_restore BEFORE INSERT ON planthub.hub
+    FOR EACH ROW EXECUTE FUNCTION planthub.hub_restore();
+COMMENT ON TRIGGER hub_restore ON planthub.hub IS 'A restored row replaces the one made by CREATE EXTENSION';
+
+DO $$
+DECLARE
+    r record;
+BEGIN
+    FOR r IN
+        SELECT c.oid::regclass AS name, CASE c.relname
+            WHEN 'site' THEN 'WHERE code <> ''*'''
+            WHEN 'topic' THEN 'WHERE NOT builtin' ELSE '' END AS filter
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S')
+        ORDER BY c.relname
+    LOOP
+        PERFORM pg_catalog.pg_extension_config_dump(r.name, r.filter);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,86 @@
+-- grants: nothing for PUBLIC; capabilities for the roles that the administrator made.  Re-runnable.
+
+CREATE OR REPLACE FUNCTION planthub.capability_grants(capability text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    readers     constant text := '^(status|doctor|trace|is_armed|is_claimed|backlog|in_flight|workers|age_text)$';
+    operators   constant text := '^(pause|resume|release|discard|replay|start|stop)$';
+    publishers  constant text := '^publish(_many)?$';
+    integrators constant text := '^(create|alter|drop)_(site|system|endpoint|topic|route)$';
+    admins      constant text := '^(arm|rotate|grant_access|revoke_access)$';
+    wanted      text;
+BEGIN
+    wanted := CASE capability
+        WHEN 'reader' THEN readers
+        WHEN 'auditor' THEN readers
+        WHEN 'operator' THEN concat_ws('|', readers, operators)
+        WHEN 'publisher' THEN publishers
+        WHEN 'integrator' THEN concat_ws('|', readers, publishers, integrators)
+        WHEN 'admin' THEN concat_ws('|', readers, operators, publishers, integrators, admins) END;
+    IF wanted IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('unknown capability "%s"', capability),
+            HINT = 'Use reader, publisher, operator, integrator, auditor or admin.';
+    END IF;
+    RETURN NEXT 'USAGE ON SCHEMA planthub';
+    RETURN QUERY
+        SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure) FROM pg_proc AS p
+        WHERE p.pronamespace = 'planthub'::regnamespace AND p.proname ~ wanted ORDER BY p.proname;
+    IF capability <> 'publisher' THEN
+        RETURN QUERY
+            SELECT format('SELECT ON %s', c.oid::regclass) FROM pg_class AS c
+            WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+              AND (c.relname <> 'operation_log' OR capability IN ('auditor', 'admin')) ORDER BY c.relname;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.capability_grants(text) IS 'Internal: the rights that make up a capability';
+
+CREATE OR REPLACE FUNCTION planthub.require_role(role name) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF role IS NULL OR NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('role "%s" does not exist', role),
+            HINT = 'Create it with CREATE ROLE; PlantHub never creates roles.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.require_role(name) IS 'Internal: refuses a role that does not exist';
+
+CREATE OR REPLACE FUNCTION planthub.grant_access(capability text, role name) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    what text;
+BEGIN
+    PERFORM planthub.require_role(role);
+    FOR what IN SELECT planthub.capability_grants(capability) LOOP
+        EXECUTE format('GRANT %s TO %I', what, role);
+    END LOOP;
+    PERFORM planthub.log_operation('grant_access', jsonb_build_object('capability', capability, 'role', role), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.grant_access(text, name) IS 'Gives an existing role a capability: reader, publisher, operator, integrator, auditor or admin';
+
+CREATE OR REPLACE FUNCTION planthub.revoke_access(role name) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM planthub.require_role(role);
+    EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA planthub FROM %I', role);
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA planthub FROM %I', role);
+    EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA planthub FROM %I', role);
+    EXECUTE format('REVOKE ALL ON SCHEMA planthub FROM %I', role);
+    PERFORM planthub.log_operation('revoke_access', jsonb_build_object('role', role), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.revoke_access(name) IS 'Takes all capabilities from a role';
+
+DO $$
+BEGIN
+    REVOKE ALL ON SCHEMA planthub FROM PUBLIC;
+    REVOKE ALL ON ALL TABLES IN SCHEMA planthub FROM PUBLIC;
+    REVOKE ALL ON ALL SEQUENCES IN SCHEMA planthub FROM PUBLIC;
+    REVOKE ALL ON ALL ROUTINES IN SCHEMA planthub FROM PUBLIC;
+    REVOKE ALL ON TYPE planthub.replayed FROM PUBLIC;
+END
+$$;
