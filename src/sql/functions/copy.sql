@@ -72,3 +72,10 @@ INSERT INTO planthub.hub (system_identifier, database_oid)
 SELECT c.system_identifier, d.oid::bigint
 FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
 WHERE d.datname = pg_catalog.current_database() AND NOT EXISTS (SELECT FROM planthub.hub);
+
+CREATE OR REPLACE FUNCTION planthub.hub_id() RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (SELECT h.id FROM planthub.hub AS h);
+COMMENT ON FUNCTION planthub.hub_id() IS 'Identity of this hub, as in its idempotency keys and in the CloudEvents source';
+
+ALTER TABLE planthub.lane ALTER COLUMN hub SET DEFAULT planthub.hub_id();

@@ -13,6 +13,7 @@ CREATE TABLE planthub.hub (
     slot_length       interval NOT NULL DEFAULT '7 days' CHECK (slot_length > '0')
 );
 COMMENT ON TABLE planthub.hub IS 'The one row about this hub: its identity, the server and database it may send from, and the log slot in use';
+COMMENT ON COLUMN planthub.hub.singleton IS 'Always true: there is one row';
 COMMENT ON COLUMN planthub.hub.id IS 'Identity of the hub; part of every idempotency key and of the CloudEvents source; travels with a dump';
 COMMENT ON COLUMN planthub.hub.system_identifier IS 'System identifier of the server that may send; on any other server the workers stay silent until planthub.arm()';
 COMMENT ON COLUMN planthub.hub.database_oid IS 'Database that may send; a copy made with CREATE DATABASE ... TEMPLATE has another one';

@@ -5,6 +5,8 @@
 
 CREATE SEQUENCE planthub.message_id_seq AS bigint;
 CREATE SEQUENCE planthub.delivery_id_seq AS bigint;
+COMMENT ON SEQUENCE planthub.message_id_seq IS 'Numbers of messages';
+COMMENT ON SEQUENCE planthub.delivery_id_seq IS 'Numbers of deliveries; they must rise in the order of publishing, so it has no cache';
 
 CREATE TABLE planthub.message (
     id             bigint NOT NULL,

@@ -32,7 +32,8 @@ COMMENT ON COLUMN planthub.replayed.endpoint IS 'Endpoint it goes to';
 COMMENT ON COLUMN planthub.replayed.key IS 'Ordering key';
 COMMENT ON COLUMN planthub.replayed.action IS 'released: goes now; blocked: goes after an earlier one of its key; repeated: has a new delivery; queued, in_flight: on its way anyway, untouched; paused: its route or key is paused, untouched; gone: its message or lane is no longer there';
 
--- A restore loads the hub's identity before any lane, in parallel too, because lanes refer to it: without lanes a
--- restored copy sends nothing, and with them it knows already that it is a copy.
-ALTER TABLE planthub.lane ADD COLUMN hub boolean NOT NULL DEFAULT true REFERENCES planthub.hub;
-COMMENT ON COLUMN planthub.lane.hub IS 'Always true; makes a restore load the hub''s identity before the lanes, so that a copy stays silent';
+-- A lane belongs to the hub with this id.  The lanes of a dump can therefore not be loaded before the hub's own row:
+-- without lanes a restored copy sends nothing, and with them it knows already that it is a copy.
+ALTER TABLE planthub.hub ADD UNIQUE (id);
+ALTER TABLE planthub.lane ADD COLUMN hub uuid NOT NULL REFERENCES planthub.hub (id);
+COMMENT ON COLUMN planthub.lane.hub IS 'Identity of the hub; keeps a restore from loading lanes before it knows that it is a copy';
