@@ -11,26 +11,37 @@ END;
 COMMENT ON FUNCTION planthub.topic_regex(text) IS 'Internal: regular expression of a topic pattern, for a topic followed by a dot';
 
 -- The deliveries that replay() was asked for, with their present state as action.  Run with known arguments, so that
--- the planner sees which conditions are there; a condition on held states only starts from planthub.held.  A finished
--- replay is taken by its own number only: asking twice for the same messages sends each one once more, not twice.
+-- the planner sees which conditions are there.  A condition on held states only starts from planthub.held, which is
+-- small, and looks them up one by one until there are enough (OFFSET keeps the planner from joining whole logs).  A
+-- finished replay is taken by its own number only: asking twice sends each message once more, not twice.
 CREATE OR REPLACE FUNCTION planthub.replay_candidates(delivery_id bigint, message_id bigint, topic text, site text,
     key text, endpoint text, route text, states text[], recorded_from timestamptz, recorded_to timestamptz, count int)
 RETURNS SETOF planthub.replayed
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    held_only   constant boolean := coalesce(states <@ '{retry,blocked,scheduled,parked,in_doubt,paused,dead}', false);
 BEGIN
     RETURN QUERY EXECUTE
         'SELECT s.delivery_id, NULL::bigint, s.message_id, s.endpoint, s.key,
-                CASE WHEN s.topic IS NULL OR s.priority IS NULL THEN ''gone'' ELSE s.state END
-         FROM planthub.delivery_status AS s '
-        || CASE WHEN states <@ '{retry,blocked,scheduled,parked,in_doubt,paused,dead}' THEN
-            'JOIN planthub.held AS h ON h.delivery_id = s.delivery_id AND h.state = ANY ($8) ' ELSE '' END
+                CASE WHEN s.topic IS NULL OR s.priority IS NULL THEN ''gone'' ELSE s.state END '
+        || CASE WHEN held_only THEN
+            'FROM (SELECT h.delivery_id FROM planthub.held AS h
+                   WHERE h.state = ANY ($8) AND ($2 IS NULL OR h.message_id = $2) AND ($4 IS NULL OR h.site = $4)
+                     AND ($5 IS NULL OR h.key = $5)
+                     AND ($6 IS NULL OR h.lane IN (SELECT l.id FROM planthub.lane AS l JOIN planthub.endpoint AS e
+                                                   ON e.id = l.endpoint WHERE e.code = $6))
+                   ORDER BY h.delivery_id OFFSET 0) AS h
+             CROSS JOIN LATERAL (SELECT x.* FROM planthub.delivery_status AS x
+                                 WHERE x.delivery_id = h.delivery_id OFFSET 0) AS s '
+           ELSE 'FROM planthub.delivery_status AS s ' END
         || 'WHERE ($1 IS NULL OR s.delivery_id = $1) AND ($2 IS NULL OR s.message_id = $2)
               AND ($3 IS NULL OR s.topic || ''.'' ~ $3) AND ($4 IS NULL OR s.site = $4)
               AND ($5 IS NULL OR s.key = $5) AND ($6 IS NULL OR s.endpoint = $6) AND ($7 IS NULL OR s.route = $7)
               AND ($8 IS NULL OR s.state = ANY ($8))
               AND ($1 IS NOT NULL OR s.replay_of IS NULL OR s.state NOT IN (''delivered'', ''expired'', ''discarded''))
               AND ($9 IS NULL OR s.recorded_at >= $9) AND ($10 IS NULL OR s.recorded_at < $10)
-         ORDER BY s.delivery_id LIMIT $11'
+         ORDER BY ' || CASE WHEN held_only THEN 'h' ELSE 's' END
+        || '.delivery_id LIMIT $11'
         USING delivery_id, message_id, planthub.topic_regex(topic), site, key, endpoint, route, states,
               recorded_from, recorded_to, count;
 END
