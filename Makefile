@@ -19,7 +19,15 @@ SHLIB_LINK = -lcurl -ljansson -lcrypto
 EXTRA_CLEAN = planthub--*.sql build
 
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
-ifeq (,$(filter demo check setup,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter demo check setup,$(MAKECMDGOALS)))
+.PHONY: demo check setup
+setup:
+	@test/lib/setup
+demo: setup
+	@demo/run
+check: setup
+	@test/run
+else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
@@ -30,11 +38,3 @@ planthub--$(EXTVERSION).sql: $(SQL_PIECES) planthub.control
 	(printf '%s\n' '\echo Use "CREATE EXTENSION planthub" to load this file. \quit'; \
 	 for f in $(SQL_PIECES); do echo; cat $$f; done) | sed 's/^CREATE OR REPLACE /CREATE /' > $@
 endif
-
-.PHONY: demo check setup
-setup:
-	@test/lib/setup
-demo: setup
-	@demo/run
-check: setup
-	@test/run
