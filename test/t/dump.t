@@ -1,0 +1,109 @@
+#!/bin/bash
+# A dump holds everything, and no copy of a hub sends anything before it is armed.  Workers are off: what is looked at is
+# the data.
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/cluster.sh
+
+folder=$(mktemp -d)
+chmod 755 "$folder"
+trap 'ph_stop "$folder/cluster" immediate; rm -rf "$folder"' EXIT
+tests=0
+
+ok() {	# name, command ...
+	local name=$1
+	shift
+	tests=$((tests + 1))
+	if "$@"; then echo "ok $tests - $name"; else echo "not ok $tests - $name"; fi
+}
+
+sql() {	# database, statement
+	psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2"
+}
+
+equal() {	# got, expected
+	[ "$1" = "$2" ] || { printf '# got:      %s\n# expected: %s\n' "$1" "$2"; return 1; }
+}
+
+# One line for each table, leaf and sequence: rows and checksum.
+contents() {
+	sql "$1" "SELECT c.relname, query_to_xml(format('SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %s AS t',
+	              c.oid::regclass), true, true, '')
+	          FROM pg_class AS c WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind = 'r' ORDER BY 1;
+	          SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'planthub' ORDER BY 1" | tr -d '\n' | sed 's/<\/row>/&\n/g'
+}
+
+same() {	# database: the contents are those of the original
+	contents "$1" >"$folder/$1.txt"
+	diff "$folder/original.txt" "$folder/$1.txt" | sed 's/^/# /'
+	cmp -s "$folder/original.txt" "$folder/$1.txt"
+}
+
+ph_server "$folder" && mkdir -p "$folder/cluster" || exit 1
+PH_SERVER_DIR=${PH_SERVER_DIR:-$folder}
+ph_cluster "$folder/cluster" 'planthub.enabled = off' 'fsync = off' || exit 1
+sql postgres 'CREATE DATABASE original'
+sql original 'CREATE EXTENSION planthub'
+
+# Something in every table and in more than one slot.
+sql original "
+	CREATE ROLE regress_ph_dump;
+	SELECT planthub.grant_access('operator', 'regress_ph_dump');
+	INSERT INTO planthub.site (code, name) VALUES ('P1', 'Plant 1');
+	INSERT INTO planthub.system (code, kind) VALUES ('mes', 'mes');
+	INSERT INTO planthub.endpoint (code, system, address) VALUES ('mes-orders', 'mes', 'http://127.0.0.1:1/');
+	INSERT INTO planthub.lane (endpoint, priority) SELECT id, 5 FROM planthub.endpoint;
+	INSERT INTO planthub.route (code, topic_pattern, endpoint) VALUES ('orders', 'order.#', 'mes-orders');
+	INSERT INTO planthub.topic (name, comment) VALUES ('plant_x.made_up', 'of this plant');
+	SELECT planthub.pause('key', 'K9', 'stock taking');
+	INSERT INTO planthub.endpoint_state SELECT id, 'open', now(), 5, now(), 503, 'down' FROM planthub.endpoint;
+	INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, site, topic, key, data)
+	SELECT nextval('planthub.message_id_seq'), pg_current_xact_id(), now(), now(), n % 8, 1, 'P1', 'order.released', 'K' || n % 10, '{\"n\": 1}'
+	FROM generate_series(1, 100) AS n;
+	INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_slot, site)
+	SELECT nextval('planthub.delivery_id_seq'), CASE WHEN m.id > 50 THEN '99999999999'::xid8 ELSE m.xid END, m.id, l.id, r.id, m.slot, m.slot, 'P1'
+	FROM (SELECT * FROM planthub.message ORDER BY id) AS m, planthub.lane AS l, planthub.route AS r;
+	INSERT INTO planthub.lane_window SELECT n, 1, now(), n, 1, 50, 0, 100, 100, NULL, l.id, 0, 50, n % 8, 0, true, '5:5:', pg_current_snapshot()
+	FROM planthub.lane AS l, generate_series(1, 16) AS n;
+	INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, slot, outcome, site)
+	SELECT d.id, d.message_id, now(), 1, d.lane, 1, d.slot, 'success', 'P1' FROM planthub.delivery AS d WHERE d.id <= 40;
+	INSERT INTO planthub.held (delivery_id, message_id, lane, route, message_slot, state, site, key, token)
+	SELECT d.id, d.message_id, d.lane, d.route, d.slot, CASE d.id WHEN 41 THEN 'dead' ELSE 'retry' END, 'P1', 'K' || d.id % 10, 7
+	FROM planthub.delivery AS d WHERE d.id IN (41, 42);
+	UPDATE planthub.hub SET slot = 3, slot_length = '3 days'" >/dev/null
+contents original >"$folder/original.txt"
+ok 'every table has rows' equal "$(grep -c '<count>0<' "$folder/original.txt")" 0
+
+pg_dump -Fc -f "$folder/custom.dump" original
+sql postgres 'CREATE DATABASE custom'
+ok 'pg_restore works without an error' pg_restore -e -d custom "$folder/custom.dump"
+ok 'and brings everything back' same custom
+sql postgres 'CREATE DATABASE plain'
+pg_dump -f "$folder/plain.sql" original
+ok 'psql restores without an error' sh -c "psql -Xq -v ON_ERROR_STOP=1 -d plain -f '$folder/plain.sql' >/dev/null"
+ok 'and brings everything back' same plain
+ok 'grants come back' equal "$(sql custom "SELECT has_function_privilege('regress_ph_dump', 'planthub.pause(text, text, text)', 'EXECUTE')")" t
+
+# A parallel restore does not keep the order of rows that refer to each other: it may fail, but never so that lanes are
+# there while the hub takes itself for the original.
+sql postgres 'CREATE DATABASE parallel'
+pg_restore -j 4 -d parallel "$folder/custom.dump" >/dev/null 2>&1
+ok 'a parallel restore never looks like an original with lanes' equal \
+	"$(sql parallel 'SELECT planthub.is_armed() AND EXISTS (SELECT FROM planthub.lane)')" f
+
+sql postgres 'CREATE DATABASE clone TEMPLATE original'
+for copy in custom plain clone; do
+	ok "$copy is not armed" equal "$(sql $copy 'SELECT planthub.is_armed()')" f
+	ok "$copy says so" equal "$(sql $copy 'SELECT planthub.status()' | grep -c 'armed: no')" 1
+	ok "arming $copy sets aside what was not finished" equal "$(sql $copy 'SELECT planthub.arm()' 2>/dev/null)" 60
+	ok "$copy is armed" equal "$(sql $copy 'SELECT planthub.is_armed()')" t
+	ok "no delivery of the original is new to $copy" equal "$(sql $copy 'SELECT count(*) FROM planthub.delivery AS d
+		JOIN planthub.lane_cursor AS c ON c.lane = d.lane WHERE NOT pg_visible_in_snapshot(d.xid, c.s_new)')" 0
+	ok "the states in $copy" equal "$(sql $copy 'SELECT state, count(*) FROM planthub.delivery_status GROUP BY state ORDER BY state' |
+		tr '\n' ' ')" 'delivered|40 paused|60 '
+	ok "$copy is the same hub" equal "$(sql $copy 'SELECT id, slot, slot_length FROM planthub.hub')" \
+		"$(sql original 'SELECT id, slot, slot_length FROM planthub.hub')"
+done
+ok 'the original is still armed' equal "$(sql original 'SELECT planthub.is_armed()')" t
+sql postgres "DROP DATABASE clone"
+sql original 'SELECT planthub.revoke_access($$regress_ph_dump$$)' >/dev/null
+echo "1..$tests"
