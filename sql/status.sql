@@ -48,6 +48,8 @@ INSERT INTO planthub.held (delivery_id, message_id, due_at, since, lane, route, 
     (5, 5, '2026-01-01 13:00', now() - interval '1 min', 201, 301, 1, 1, 500, 5, 'retry', 'P1', 'K5', 'TRANSIENT', 'oops');
 SELECT delivery_id, state, attempts, last_status, last_error, next_attempt_at, reason, endpoint, route, priority FROM planthub.delivery_status ORDER BY 1;
 SELECT delivery_id, topic, key, site, endpoint, state FROM planthub.delivery_status WHERE message_id = 12;
+SELECT delivery_id, topic, key, site, endpoint, state, attempts, last_status, next_attempt_at, last_error, reason, recorded_at, route, system, priority FROM planthub.held_status ORDER BY 1;
+SELECT count(*) AS differences FROM planthub.held_status AS h JOIN planthub.delivery_status AS s USING (delivery_id) WHERE to_jsonb(h) <> (SELECT jsonb_object_agg(k, to_jsonb(s) -> k) FROM jsonb_object_keys(to_jsonb(h)) AS k);
 SELECT * FROM planthub.in_flight() ORDER BY lane;
 
 INSERT INTO planthub.endpoint_state VALUES (102, 'open', '2026-01-01', 5, '2026-01-02', 503, 'service unavailable');

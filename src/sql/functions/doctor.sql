@@ -69,8 +69,8 @@ BEGIN
         SELECT t.state || ' deliveries', CASE WHEN count(h.state) = 0 THEN 'ok' ELSE 'warning' END,
                count(h.state) || coalesce(', the oldest since ' || to_char(min(h.since), 'YYYY-MM-DD HH24:MI'), ''),
                CASE WHEN count(h.state) > 0 THEN t.hint END
-        FROM (VALUES ('dead', 'Repair the cause, then planthub.replay(states => ''{dead}''), or planthub.discard().'),
-                     ('parked', 'Repair the cause named in planthub.delivery_status, then planthub.release(), or planthub.discard().'),
+        FROM (VALUES ('dead', 'Repair the cause named in planthub.held_status, then planthub.replay(states => ''{dead}''), or planthub.discard().'),
+                     ('parked', 'Repair the cause named in planthub.held_status, then planthub.release(), or planthub.discard().'),
                      ('in_doubt', 'Ask the target whether it has them, then planthub.discard() or planthub.release().'),
                      ('paused', 'See planthub.pause and planthub.resume(); those with reason COPY go with planthub.replay(states => ''{paused}'').')
              ) AS t (state, hint)

@@ -83,7 +83,7 @@ BEGIN
         SELECT count(*) INTO changed FROM planthub.held_release(ARRAY(
             SELECT h.delivery_id
             FROM planthub.held AS h
-            WHERE h.state = 'paused' AND h.reason IN ('ROUTE_PAUSED', 'KEY_PAUSED')
+            WHERE h.state = 'paused' AND h.reason IS DISTINCT FROM 'COPY'
               AND CASE scope WHEN 'key' THEN h.key = $2
                   ELSE h.route = (SELECT r.id FROM planthub.route AS r WHERE r.code = $2) END
               AND NOT planthub.held_is_paused(h.route, h.key)), keep_due => true);

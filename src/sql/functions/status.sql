@@ -74,6 +74,37 @@ COMMENT ON COLUMN planthub.delivery_status.replay_of IS 'Delivery that this one 
 COMMENT ON COLUMN planthub.delivery_status.subject IS 'CloudEvents subject of the message';
 COMMENT ON COLUMN planthub.delivery_status.correlation_id IS 'CloudEvents correlationid of the message';
 
+CREATE OR REPLACE VIEW planthub.held_status AS
+SELECT h.delivery_id, h.message_id, m.topic, h.key, h.site, e.code AS endpoint,
+       CASE WHEN h.token IS NOT NULL THEN 'in_flight' ELSE h.state END AS state,
+       h.tries AS attempts, h.last_status,
+       CASE WHEN h.state IN ('retry', 'scheduled') THEN h.due_at END AS next_attempt_at,
+       h.last_error, h.reason, h.since AS held_since, h.expires_at, m.recorded_at, r.code AS route, e.system, l.priority
+FROM planthub.held AS h
+LEFT JOIN planthub.message AS m ON m.slot = h.message_slot AND m.id = h.message_id
+LEFT JOIN planthub.lane AS l ON l.id = h.lane
+LEFT JOIN planthub.endpoint AS e ON e.id = l.endpoint
+LEFT JOIN planthub.route AS r ON r.id = h.route;
+COMMENT ON VIEW planthub.held_status IS 'The held deliveries of planthub.delivery_status only: quick to list by state however long the logs are';
+COMMENT ON COLUMN planthub.held_status.delivery_id IS 'The delivery';
+COMMENT ON COLUMN planthub.held_status.message_id IS 'Its message';
+COMMENT ON COLUMN planthub.held_status.topic IS 'Topic of the message';
+COMMENT ON COLUMN planthub.held_status.key IS 'Ordering key';
+COMMENT ON COLUMN planthub.held_status.site IS 'Site of the message';
+COMMENT ON COLUMN planthub.held_status.endpoint IS 'Endpoint it goes to';
+COMMENT ON COLUMN planthub.held_status.state IS 'As in planthub.delivery_status';
+COMMENT ON COLUMN planthub.held_status.attempts IS 'Tries so far';
+COMMENT ON COLUMN planthub.held_status.last_status IS 'Status code of the last answer';
+COMMENT ON COLUMN planthub.held_status.next_attempt_at IS 'When it goes next; null unless retry or scheduled';
+COMMENT ON COLUMN planthub.held_status.last_error IS 'What went wrong last';
+COMMENT ON COLUMN planthub.held_status.reason IS 'Code of the reason for which it is held';
+COMMENT ON COLUMN planthub.held_status.held_since IS 'Since when it is held';
+COMMENT ON COLUMN planthub.held_status.expires_at IS 'When it is no longer worth sending';
+COMMENT ON COLUMN planthub.held_status.recorded_at IS 'When the message was recorded';
+COMMENT ON COLUMN planthub.held_status.route IS 'Route that created it';
+COMMENT ON COLUMN planthub.held_status.system IS 'System of the endpoint';
+COMMENT ON COLUMN planthub.held_status.priority IS 'Priority: 0 goes first';
+
 -- Reads only what was claimed since the oldest open window: the transactions that began after its s_old, and those that
 -- were running in it.
 CREATE OR REPLACE FUNCTION planthub.in_flight() RETURNS TABLE (lane int, in_flight bigint)
