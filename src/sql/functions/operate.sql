@@ -153,7 +153,8 @@ BEGIN
     RETURN QUERY
         UPDATE planthub.held AS h
         SET state = n.state, attempts = CASE WHEN keep_due THEN h.attempts ELSE 0 END, crashes = 0, reason = NULL,
-            due_at = CASE WHEN n.state <> 'blocked' THEN n.due_at END
+            due_at = CASE WHEN n.state <> 'blocked' THEN n.due_at END,
+            expires_at = CASE WHEN keep_due THEN h.expires_at END       -- who asks for it now wants it late too
         FROM (
             SELECT w.delivery_id,
                    CASE WHEN w.blocks AND EXISTS (SELECT FROM planthub.held AS o WHERE o.lane = w.lane

@@ -64,7 +64,7 @@ $$;
 COMMENT ON FUNCTION planthub.replay_require(bigint, bigint) IS 'Internal: refuses numbers that do not exist';
 
 -- New deliveries for finished ones, in the same order.  The transaction gets its id before the first number is drawn:
--- the reading cursor relies on it.  The shared lock on the hub keeps planthub.rotate() from truncating the messages.
+-- the reading cursor relies on it.
 CREATE OR REPLACE FUNCTION planthub.replay_repeat(delivery_ids bigint[], per_second numeric)
 RETURNS TABLE (old_id bigint, new_id bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -72,7 +72,7 @@ DECLARE
     own_xid         constant xid8 := pg_current_xact_id();
     present_slot    smallint;
 BEGIN
-    SELECT h.slot INTO STRICT present_slot FROM planthub.hub AS h FOR SHARE;
+    SELECT h.slot INTO STRICT present_slot FROM planthub.hub AS h;
     RETURN QUERY
         INSERT INTO planthub.delivery (id, xid, message_id, replay_of, not_before, lane, route, slot, message_slot, site)
         SELECT nextval('planthub.delivery_id_seq'), own_xid, o.message_id, o.id,
@@ -100,6 +100,7 @@ DECLARE
 BEGIN
     PERFORM planthub.replay_check(num_nonnulls(delivery_id, message_id, topic, site, key, endpoint, route, states,
         recorded_from, recorded_to), states, max_deliveries, at_most_per_second);
+    PERFORM FROM planthub.hub FOR SHARE;    -- planthub.rotate() must not truncate what is chosen here
     rows := ARRAY(SELECT c FROM planthub.replay_candidates(delivery_id, message_id, topic, site, key, endpoint, route,
         states, recorded_from, recorded_to, least(max_deliveries, 2147483646) + 1) AS c);
     IF cardinality(rows) = 0 THEN
