@@ -106,7 +106,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION planthub.held_is_paused(int, text) IS 'Internal: whether the route or the key of a held delivery is paused';
 
--- When the oldest delivery of a key leaves, the next one goes.  A null key stands for all keys of its lane.
+-- When the oldest delivery of a key leaves, the next one goes.  A null key stands for all keys of its lane: a worker and
+-- an operator that act on one key at the same moment do not wait for each other, so the worker looks again later.
 CREATE OR REPLACE FUNCTION planthub.held_promote(lane int[], key text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -123,10 +124,12 @@ BEGIN
     IF array_position(key, NULL) IS NOT NULL THEN
         UPDATE planthub.held AS h
         SET state = 'retry', due_at = now(), reason = NULL
-        WHERE h.state = 'blocked'
-          AND h.lane IN (SELECT k.lane FROM unnest($1, $2) AS k (lane, key) WHERE k.key IS NULL)
-          AND NOT EXISTS (SELECT FROM planthub.held AS o
-                          WHERE o.lane = h.lane AND o.key = h.key AND o.delivery_id < h.delivery_id);
+        FROM (SELECT DISTINCT ON (o.lane, o.key) o.delivery_id, o.state
+              FROM planthub.held AS o
+              WHERE o.key IS NOT NULL
+                AND o.lane IN (SELECT k.lane FROM unnest($1, $2) AS k (lane, key) WHERE k.key IS NULL)
+              ORDER BY o.lane, o.key, o.delivery_id) AS oldest
+        WHERE h.delivery_id = oldest.delivery_id AND oldest.state = 'blocked' AND h.state = 'blocked';
         GET DIAGNOSTICS swept = ROW_COUNT;
     END IF;
     RETURN promoted + swept;

@@ -9,7 +9,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 'queued or in flight', count(*)
     FROM planthub.lane_cursor AS c
-    LEFT JOIN planthub.lane_window AS o ON o.lane = c.lane AND o.batch_no = c.oldest_open AND o.origin IS NULL
+    LEFT JOIN LATERAL (SELECT w.batch_no, w.s_old FROM planthub.lane_window AS w
+                       WHERE w.lane = c.lane AND w.batch_no = c.oldest_open LIMIT 1) AS o ON true
     CROSS JOIN LATERAL (
         SELECT d.id, d.slot, d.message_slot FROM planthub.delivery AS d
         WHERE o.batch_no IS NOT NULL AND d.lane = c.lane AND d.xid >= pg_snapshot_xmax(o.s_old)
