@@ -73,6 +73,12 @@ SELECT at, what, site, system, endpoint, state, detail, message_id, delivery_id 
 UPDATE planthub.held SET since = '2026-01-01 12:00:02';
 SELECT planthub.release(3);
 SELECT what, state, regexp_replace(detail, 'by .*', 'by <user>') AS detail FROM planthub.trace('delivery', '3') WHERE what <> 'held';
+\pset tuples_only on
+\pset format unaligned
+SELECT planthub.show(1);
+\pset format aligned
+\pset tuples_only off
+SELECT planthub.show(-1) IS NULL AS nothing;
 SELECT * FROM planthub.trace('key', 'nothing');
 SELECT planthub.trace('delivery', 'x');
 SELECT planthub.trace('lot', '1');

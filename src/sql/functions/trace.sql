@@ -79,3 +79,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.trace(text, text) IS 'The story of a key, a message or a delivery (kind) in the order of time: messages, deliveries, attempts, what holds them, what operators did';
+
+CREATE OR REPLACE FUNCTION planthub.show(message_id bigint) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat_ws(E'\n',
+        format('message %s: %s version %s', m.id, m.topic, m.version),
+        format('site %s, key %s, recorded %s, happened %s', m.site, coalesce(m.key, 'none'), m.recorded_at, m.event_time),
+        'source ' || m.source, 'id ' || m.event_id, 'subject ' || m.subject, 'correlation ' || m.correlation_id,
+        'causation ' || m.causation_id, 'attributes ' || m.attributes::text,
+        E'\n' || jsonb_pretty(m.data) || E'\n',
+        (SELECT string_agg(concat_ws('  ', t.at, rpad(t.what, 9), rpad(coalesce(t.endpoint, ''), 20), t.state, t.detail), E'\n' ORDER BY t.n)
+         FROM planthub.trace('message', $1::text) WITH ORDINALITY
+              AS t (at, what, site, system, endpoint, state, detail, message_id, delivery_id, n)))
+    FROM planthub.message AS m WHERE m.id = $1
+$$;
+COMMENT ON FUNCTION planthub.show(bigint) IS 'One message as text: its attributes, its data, its story';
