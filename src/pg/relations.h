@@ -37,7 +37,11 @@ extern int	ph_current_slot(void);
 typedef struct PhAppend PhAppend;
 extern PhAppend *ph_append_open(PhLog log, int slot);
 extern void ph_append_row(PhAppend *append, Datum *values, bool *nulls);
+extern void ph_append_flush(PhAppend *append);	/* writes the rows given so far; not needed before close */
 extern void ph_append_close(PhAppend *append);
+
+/* Refuses recovery (25006), read-only transactions (25006) and parallel operations (25000); open does so itself. */
+extern void ph_append_check(void);
 
 /* Next number of a sequence of the schema; the caller has made sure that the transaction has its xid. */
 extern int64 ph_sequence_next(const char *name);
