@@ -31,7 +31,8 @@ CREATE TABLE planthub.endpoint (
     method             text NOT NULL DEFAULT 'POST' CHECK (method IN ('POST', 'PUT', 'PATCH')),
     content_mode       text NOT NULL DEFAULT 'structured' CHECK (content_mode IN ('structured', 'binary', 'batch')),
     batch_size         int NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 1000),
-    headers            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(headers) = 'object'),
+    headers            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(headers) = 'object' AND NOT jsonb_path_exists(headers,
+        '$.keyvalue() ? (@.value.type() != "string" || @.value like_regex "[\\x01-\\x08\\x0a-\\x1f\\x7f]" || !(@.key like_regex "^[A-Za-z0-9!#$%&''*+.^_`|~-]+$"))')),
     http_version       text NOT NULL DEFAULT '1.1' CHECK (http_version IN ('1.1', '2')),
     max_in_flight      int NOT NULL DEFAULT 32 CHECK (max_in_flight BETWEEN 1 AND 1000),
     connect_timeout    interval NOT NULL DEFAULT '5 s' CHECK (connect_timeout >= '1 ms' AND connect_timeout <= '1 h'),
@@ -43,7 +44,7 @@ CREATE TABLE planthub.endpoint (
     retry_cap          interval NOT NULL DEFAULT '10 min' CHECK (retry_cap <= '30 days'),
     breaker_threshold  int NOT NULL DEFAULT 5 CHECK (breaker_threshold BETWEEN 1 AND 1000),
     idempotent         boolean NOT NULL DEFAULT true,
-    CHECK (retry_cap >= retry_base)
+    CONSTRAINT endpoint_retry_check CHECK (retry_cap >= retry_base)
 );
 COMMENT ON TABLE planthub.endpoint IS 'Services of a system that the hub calls: connector, address, limits and policies';
 COMMENT ON COLUMN planthub.endpoint.id IS 'Short number used in the log tables';
@@ -99,7 +100,8 @@ CREATE TABLE planthub.route (
     priority       smallint NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
     key_policy     text NOT NULL DEFAULT 'block' CHECK (key_policy IN ('block', 'skip')),
     expires_after  interval CHECK (expires_after > '0'),
-    enabled        boolean NOT NULL DEFAULT true
+    enabled        boolean NOT NULL DEFAULT true,
+    lane           int NOT NULL REFERENCES planthub.lane
 );
 COMMENT ON TABLE planthub.route IS 'Which messages go to which endpoint, and how';
 COMMENT ON COLUMN planthub.route.id IS 'Short number used in the log tables';
@@ -111,6 +113,7 @@ COMMENT ON COLUMN planthub.route.priority IS '0 goes first, 9 last; order per ke
 COMMENT ON COLUMN planthub.route.key_policy IS 'block: later deliveries of a key wait behind a failed one; skip: they pass it';
 COMMENT ON COLUMN planthub.route.expires_after IS 'Age at which a delivery is no longer worth sending';
 COMMENT ON COLUMN planthub.route.enabled IS 'A disabled route gives no deliveries to new messages; those it gave are still sent';
+COMMENT ON COLUMN planthub.route.lane IS 'Lane of its endpoint and priority; found or made by a trigger';
 
 CREATE TABLE planthub.pause (
     scope  text NOT NULL CHECK (scope IN ('system', 'endpoint', 'route', 'key')),
@@ -126,3 +129,31 @@ COMMENT ON COLUMN planthub.pause.name IS 'Code of the system, endpoint or route,
 COMMENT ON COLUMN planthub.pause.since IS 'When it was paused';
 COMMENT ON COLUMN planthub.pause.by IS 'Who paused it';
 COMMENT ON COLUMN planthub.pause.reason IS 'Why';
+
+-- What the verbs tell when a value is refused.
+COMMENT ON CONSTRAINT site_code_check ON planthub.site IS 'A site code has up to 64 letters, digits and . _ / - and begins with a letter or digit; "*" stands for the enterprise';
+COMMENT ON CONSTRAINT system_code_check ON planthub.system IS 'A system code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
+COMMENT ON CONSTRAINT system_kind_check ON planthub.system IS 'Use erp, mes, wms, qms, eam, scada, historian, aps, plm, tms, supplier, label, analytics or edge';
+COMMENT ON CONSTRAINT endpoint_code_check ON planthub.endpoint IS 'An endpoint code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
+COMMENT ON CONSTRAINT endpoint_method_check ON planthub.endpoint IS 'Use POST, PUT or PATCH';
+COMMENT ON CONSTRAINT endpoint_content_mode_check ON planthub.endpoint IS 'Use structured, binary or batch';
+COMMENT ON CONSTRAINT endpoint_batch_size_check ON planthub.endpoint IS 'Use 1 to 1000 messages';
+COMMENT ON CONSTRAINT endpoint_headers_check ON planthub.endpoint IS 'Use a JSON object of texts, such as {"X-Plant": "P1"}; names are HTTP tokens, values have one line';
+COMMENT ON CONSTRAINT endpoint_http_version_check ON planthub.endpoint IS 'Use 1.1 or 2';
+COMMENT ON CONSTRAINT endpoint_max_in_flight_check ON planthub.endpoint IS 'Use 1 to 1000 requests';
+COMMENT ON CONSTRAINT endpoint_connect_timeout_check ON planthub.endpoint IS 'Use 1 ms to 1 h';
+COMMENT ON CONSTRAINT endpoint_low_speed_timeout_check ON planthub.endpoint IS 'Use 1 s to 1 h';
+COMMENT ON CONSTRAINT endpoint_total_timeout_check ON planthub.endpoint IS 'Use 1 ms to 1 day';
+COMMENT ON CONSTRAINT endpoint_response_limit_check ON planthub.endpoint IS 'Use 1024 bytes to 64 MB';
+COMMENT ON CONSTRAINT endpoint_max_attempts_check ON planthub.endpoint IS 'Use 1 to 1000 attempts';
+COMMENT ON CONSTRAINT endpoint_retry_base_check ON planthub.endpoint IS 'Use 1 ms to 1 day';
+COMMENT ON CONSTRAINT endpoint_retry_cap_check ON planthub.endpoint IS 'Use at most 30 days';
+COMMENT ON CONSTRAINT endpoint_retry_check ON planthub.endpoint IS 'The longest back-off must not be shorter than the first';
+COMMENT ON CONSTRAINT endpoint_breaker_threshold_check ON planthub.endpoint IS 'Use 1 to 1000 failures';
+COMMENT ON CONSTRAINT topic_name_check ON planthub.topic IS 'A topic has up to 128 lower-case letters, digits and _, in words separated by dots, such as production_order.released';
+COMMENT ON CONSTRAINT topic_version_check ON planthub.topic IS 'Versions count from 1';
+COMMENT ON CONSTRAINT route_code_check ON planthub.route IS 'A route code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
+COMMENT ON CONSTRAINT route_topic_pattern_check ON planthub.route IS 'A pattern is a topic in which a word may be "*" (any one word) or "#" (any number of words), such as production_order.* or #';
+COMMENT ON CONSTRAINT route_priority_check ON planthub.route IS 'Use 0 (first) to 9 (last)';
+COMMENT ON CONSTRAINT route_key_policy_check ON planthub.route IS 'Use block or skip';
+COMMENT ON CONSTRAINT route_expires_after_check ON planthub.route IS 'Use a positive interval';
