@@ -36,7 +36,7 @@ typedef enum PhContentMode
 	PH_CONTENT_BATCH
 } PhContentMode;
 
-/* How to reach a service; owned by the caller, must outlive the requests that point to it. */
+/* How to reach a service; owned by the caller. */
 typedef struct PhTarget
 {
 	const char *address;
@@ -62,7 +62,8 @@ typedef enum PhFault
 	PH_FAULT_RESET,					/* connection lost or closed early */
 	PH_FAULT_PROTOCOL,				/* answer malformed */
 	PH_FAULT_TOO_LARGE,				/* answer above response_limit */
-	PH_FAULT_REQUEST				/* the request cannot be built: bad address, bad header, out of memory */
+	PH_FAULT_REQUEST,				/* the request cannot be built: bad address, bad header, bad attribute */
+	PH_FAULT_LOCAL					/* nothing wrong with it, but this process is out of memory or the like; not sent */
 } PhFault;
 
 typedef struct PhResult
@@ -70,7 +71,7 @@ typedef struct PhResult
 	void	   *owner;				/* as given to submit() */
 	PhFault		fault;
 	bool		sent;				/* whether any byte of the request may have reached the target */
-	int			status;				/* protocol status code; 0 without an answer */
+	int			status;				/* protocol status code; 0 without an answer; with PH_FAULT_TOO_LARGE that of the answer */
 	long		retry_after_s;		/* from Retry-After, seconds or date; -1 without */
 	int64_t		started_us;			/* wall clock, microseconds since 1970 */
 	int64_t		duration_us;
@@ -93,8 +94,9 @@ typedef struct PhConnector
 
 	/*
 	 * Starts one request that carries nevents events (1, or more in batch mode).  idempotency_key and traceparent are
-	 * sent as headers when not NULL.  Everything needed is copied; target is kept by reference until the result.
-	 * Always ends in exactly one result, also when it cannot be started.
+	 * sent as headers when not NULL; the key is given bare, quoting is the connector's.  Everything needed is copied.
+	 * Ends in exactly one result, also when it cannot be started; and the request reaches the target at most
+	 * once: no connector repeats it by itself.
 	 */
 	void		(*submit) (void *owner, const PhTarget *target, const PhEvent *events, int nevents,
 						   const char *idempotency_key, const char *traceparent);
@@ -106,11 +108,16 @@ typedef struct PhConnector
 	long		(*timeout_ms) (void);	/* until run() must be called at the latest; -1: no limit */
 	void		(*run) (void);		/* moves everything on; never blocks */
 	bool		(*next_result) (PhResult *result);
-	int			(*in_flight) (void);
+	int			(*in_flight) (void);	/* submitted, and the result not taken yet; stay within max_connections */
+
+	/* Checks a "Name: value" of PhTarget.headers, as check_address does. */
+	bool		(*check_header) (const char *header, char *error, size_t error_size);
 } PhConnector;
 
 /* The connector of that name, or NULL. */
 extern const PhConnector *ph_connector_find(const char *name);
-extern void ph_connector_register(const PhConnector *connector);
+
+/* False when the name is taken or the table is full. */
+extern bool ph_connector_register(const PhConnector *connector);
 
 #endif

@@ -1,15 +1,334 @@
 /*
  * dispatch.c
  *	  The dispatcher: what a worker does.
+ *
+ * One turn: take the answers that have come in; then, if there is something to write or to read, one transaction that
+ * records what is finished and claims what is next (work.c); then start requests as far as the limits allow, endpoint by
+ * endpoint in turns.  No transaction is open while a request is under way, and nothing waits for the slowest one.
+ *
+ * Answers are recorded together, but no later than LINGER_US after the first: one commit for many.
  */
 #include "postgres.h"
 
+#include <signal.h>
+
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
 #include "engine/dispatch.h"
+#include "engine/work.h"
+#include "pg/settings.h"
+
+#define LINGER_US			2000	/* longest wait of an answer for others to be recorded with it */
+#define RECORD_AT_ONCE		256		/* as many answers are recorded without waiting */
+#define QUANTUM				8		/* requests an endpoint may start before the next one has its turn */
+#define POLL_MS				1000	/* while the end of something is known to come without a wake */
+#define RETRY_WORK_MS		200		/* after a failed transaction, times the failures in a row */
+#define MAX_WORK_FAILURES	8		/* then the worker starts afresh */
+
+/* A request under way. */
+typedef struct Request
+{
+	PhEndpointState *endpoint;
+	const PhConfig *config;		/* pinned: the connector refers to its target */
+	int			n;
+	PhItem	   *items[FLEXIBLE_ARRAY_MEMBER];
+} Request;
+
+static const PhConnector *connector;
+static int	turn_start;			/* endpoint that is served first in the next turn */
+
+static void start(int worker_no, int workers);
+static long turn(const PhLaneSet *lanes, bool config);
+static int	wait_fd(void);
+static void stop(void);
+
+const PhWorkerOps ph_dispatch_ops = {.start = start,.turn = turn,.wait_fd = wait_fd,.stop = stop};
+
+static void take_results(void);
+static void start_requests(TimestampTz now);
+static long next_turn_ms(TimestampTz now);
+
+/* ---- frame ---- */
+
+static void
+start(int worker_no, int workers)
+{
+	char		error[256];
+
+	connector = ph_connector_find("http");
+	if (connector == NULL || !connector->start(ph_max_connections, error, sizeof(error)))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not start connector \"%s\"", "http"),
+				 errdetail("%s", connector == NULL ? "It is not part of this library." : error)));
+	turn_start = 0;
+	ph_work_start(worker_no, workers);
+}
+
+static void
+stop(void)
+{
+	if (connector != NULL)
+	{
+		connector->abandon();
+		connector->stop();
+	}
+	ph_work_stop();
+}
+
+static int
+wait_fd(void)
+{
+	return connector == NULL ? -1 : connector->wait_fd();
+}
 
 static long
 turn(const PhLaneSet *lanes, bool config)
 {
-	return -1;
+	TimestampTz now;
+
+	connector->run();
+	take_results();
+	now = GetCurrentTimestamp();
+	ph_work_mark(lanes, config, now);
+	if (ph_work.nfinished >= RECORD_AT_ONCE || (ph_work.nfinished > 0 && connector->in_flight() == 0) ||
+		(ph_work.nfinished > 0 && now - ph_work.first_finished >= LINGER_US) || ph_work_wanted(now))
+	{
+		if (now >= ph_work.not_before && !ph_work_run())
+		{
+			if (++ph_work.failures > MAX_WORK_FAILURES)
+				ereport(ERROR,
+						(errcode(ERRCODE_INTERNAL_ERROR),
+						 errmsg("planthub worker starts afresh after %d failed transactions in a row", ph_work.failures)));
+			ph_work.not_before = TimestampTzPlusMilliseconds(now, RETRY_WORK_MS * ph_work.failures);
+		}
+		now = GetCurrentTimestamp();
+	}
+	start_requests(now);
+	connector->run();
+	return next_turn_ms(GetCurrentTimestamp());
 }
 
-const PhWorkerOps ph_dispatch_ops = {.turn = turn};
+/* ---- answers ---- */
+
+static void
+copy_result(PhItem *item, const PhResult *result)
+{
+	MemoryContext context = item->batch->context;
+
+	item->recorded_attempt = true;
+	item->outcome = ph_outcome_classify(result);
+	item->counts = ph_outcome_counts(result);
+	item->attempts += item->counts ? 1 : 0;
+	item->status = result->status;
+	item->retry_after_s = result->retry_after_s;
+	item->started_us = result->started_us;
+	item->duration_us = result->duration_us;
+	memcpy(item->digest, result->request_digest, sizeof(item->digest));
+	if (result->error[0] != '\0')
+		item->error = MemoryContextStrdup(context, result->error);
+	if (!ph_settle_is_final(item) && result->response[0] != '\0')
+		item->response = MemoryContextStrdup(context, result->response);
+}
+
+/* Whether an earlier item of the same request has the same key and failed too. */
+static bool
+failed_before(const Request *request, int i)
+{
+	int			j;
+
+	for (j = 0; j < i; j++)
+	{
+		if (request->items[i]->key != NULL && request->items[j]->key != NULL && !ph_settle_is_final(request->items[j]) &&
+			strcmp(request->items[i]->key, request->items[j]->key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+take_result(Request *request, const PhResult *result)
+{
+	PhEndpointState *endpoint = request->endpoint;
+	int			i;
+
+	endpoint->in_flight--;
+	for (i = 0; i < request->n; i++)
+	{
+		PhItem	   *item = request->items[i];
+
+		copy_result(item, result);
+		item->single = request->n == 1;
+		item->behind = item->blocks && failed_before(request, i);
+	}
+	ph_work_note_answer(endpoint, request->items[0]);
+	for (i = 0; i < request->n; i++)
+		ph_work_finish(request->items[i]);
+	ph_config_unpin(request->config);
+	pfree(request);
+}
+
+static void
+crash_at(const char *point)
+{
+	if (ph_debug_crash[0] != '\0' && strcmp(ph_debug_crash, point) == 0)
+		kill(MyProcPid, SIGKILL);
+}
+
+static void
+take_results(void)
+{
+	PhResult	result;
+
+	while (connector->next_result(&result))
+	{
+		crash_at("answered");
+		take_result(result.owner, &result);
+	}
+}
+
+/* ---- requests ---- */
+
+/* The trace of the event, or one of the message's own, with a new span for this attempt. */
+static char *
+attempt_traceparent(const PhItem *item, char *buffer, size_t size)
+{
+	uint64		span = pg_prng_uint64(&pg_global_prng_state) | 1;
+	uint64		high = (uint64) item->message_id;
+	uint64		low = hash_bytes_extended((const unsigned char *) item->event.source,
+										  (int) strlen(item->event.source), high);
+
+	if (item->event.traceparent != NULL && strlen(item->event.traceparent) == 55)
+		snprintf(buffer, size, "%.36s%016" INT64_MODIFIER "x%.3s", item->event.traceparent, span,
+				 item->event.traceparent + 52);
+	else
+		snprintf(buffer, size, "00-%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x-%016" INT64_MODIFIER "x-01",
+				 low, high, span);
+	return buffer;
+}
+
+static void
+submit(PhEndpointState *endpoint, PhItem **items, int n)
+{
+	const PhEndpoint *target = endpoint->endpoint;
+	Request    *request = MemoryContextAlloc(ph_work.context, offsetof(Request, items) + sizeof(PhItem *) * (Size) n);
+	PhEvent    *events = palloc(sizeof(PhEvent) * (Size) n);
+	char		traceparent[64];
+	int			i;
+
+	request->endpoint = endpoint;
+	request->config = ph_work.config;
+	request->n = n;
+	ph_config_pin(request->config);
+	for (i = 0; i < n; i++)
+	{
+		request->items[i] = items[i];
+		events[i] = items[i]->event;
+		if (strncmp(ph_debug_crash, "key=", 4) == 0 && items[i]->key != NULL &&
+			strcmp(items[i]->key, ph_debug_crash + 4) == 0)
+			kill(MyProcPid, SIGKILL);
+	}
+	endpoint->in_flight++;
+	connector->submit(request, &target->target, events, n, n == 1 ? items[0]->idempotency_key : NULL,
+					  attempt_traceparent(items[0], traceparent, sizeof(traceparent)));
+	pfree(events);
+	if (ph_debug_crash[0] != '\0')
+		connector->run();
+	crash_at("sent");
+}
+
+/* Sends what may go together with this item; false when the item needed no request after all. */
+static bool
+send_item(PhEndpointState *endpoint, PhLaneWork *lane, PhItem *item, TimestampTz now)
+{
+	PhItem	   *items[1000];
+	int			limit = item->alone ? 1 : Min(endpoint->endpoint->batch_size, (int) lengthof(items));
+	int			n = 0;
+
+	while (item != NULL)
+	{
+		if (ph_work_still_wanted(item, now))
+			items[n++] = item;
+		else
+			ph_work_finish(item);
+		if (n == limit || limit == 1)
+			break;
+		item = n > 0 ? ph_queue_pop_follower(&lane->queue, items[n - 1]) : NULL;
+		if (item == NULL)
+			item = ph_queue_pop_for_batch(&lane->queue);
+	}
+	if (n == 0)
+		return false;
+	submit(endpoint, items, n);
+	return true;
+}
+
+/* Starts up to quantum requests; returns how many. */
+static int
+serve_endpoint(PhEndpointState *endpoint, TimestampTz now, int quantum)
+{
+	int			started = 0;
+	int			i;
+
+	for (i = 0; i < endpoint->nlanes; i++)
+	{
+		PhLaneWork *lane = endpoint->lanes[i];
+
+		while (started < quantum && ph_work_allowance(endpoint, now) > 0 &&
+			   connector->in_flight() < ph_max_connections)
+		{
+			PhItem	   *item = ph_queue_pop(&lane->queue);
+
+			if (item == NULL)
+				break;
+			if (send_item(endpoint, lane, item, now))
+				started++;
+		}
+	}
+	return started;
+}
+
+static void
+start_requests(TimestampTz now)
+{
+	int			n = ph_work.nendpoints;
+	int			started;
+	int			i;
+
+	if (n == 0)
+		return;
+	turn_start = (turn_start + 1) % n;
+	do
+	{
+		started = 0;
+		for (i = 0; i < n; i++)
+			started += serve_endpoint(ph_work.endpoints[(turn_start + i) % n], now, QUANTUM);
+	} while (started > 0);
+}
+
+/* ---- when next ---- */
+
+static long
+next_turn_ms(TimestampTz now)
+{
+	TimestampTz next = ph_work_next(now);
+	long		ms = connector->timeout_ms();
+
+	if (ph_work.nfinished > 0)
+		next = next == 0 ? ph_work.first_finished + LINGER_US : Min(next, ph_work.first_finished + LINGER_US);
+	if (next != 0 && ph_work.not_before > now)
+		next = Max(next, ph_work.not_before);
+	if (next != 0)
+	{
+		long		wait_ms = next <= now ? 0 : (long) ((next - now + 999) / 1000);
+
+		ms = ms < 0 ? wait_ms : Min(ms, wait_ms);
+	}
+	if (ph_work.polling)
+		ms = ms < 0 ? POLL_MS : Min(ms, POLL_MS);
+	return ms;
+}

@@ -5,7 +5,7 @@
 #ifndef PLANTHUB_OUTCOME_H
 #define PLANTHUB_OUTCOME_H
 
-#include "../connector/connector.h"
+#include "connector/connector.h"
 
 typedef enum PhOutcome
 {
@@ -33,8 +33,5 @@ extern bool ph_outcome_counts(const PhResult *result);
  * but never before retry_after_s when the target gave one.  attempts counts from 1.
  */
 extern int64_t ph_retry_delay_ms(int attempts, int64_t base_ms, int64_t cap_ms, long retry_after_s, double random);
-
-/* Retry-After: seconds or an HTTP date (RFC 9110 10.2.3); now in seconds since 1970; -1 when it is neither. */
-extern long ph_retry_after_parse(const char *value, int64_t now);
 
 #endif

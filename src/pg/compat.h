@@ -5,6 +5,30 @@
 #ifndef PLANTHUB_COMPAT_H
 #define PLANTHUB_COMPAT_H
 
+#if PG_VERSION_NUM < 140000 || PG_VERSION_NUM >= 190000
+#error "PlantHub is for PostgreSQL 14 to 18"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define PH_MODULE_MAGIC	PG_MODULE_MAGIC_EXT(.name = "planthub", .version = PLANTHUB_VERSION)
+#else
+#define PH_MODULE_MAGIC	PG_MODULE_MAGIC
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define ph_create_wait_event_set(nevents)	CreateWaitEventSet(NULL, nevents)
+#define ph_wait_event(name)					WaitEventExtensionNew(name)
+#else
+#define ph_create_wait_event_set(nevents)	CreateWaitEventSet(TopMemoryContext, nevents)
+#define ph_wait_event(name)					PG_WAIT_EXTENSION
+#endif
+
 #if PG_VERSION_NUM >= 160000
 #define ph_exec_insert_index_tuples(result, slot, estate) \
 	((void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false))
@@ -13,10 +37,10 @@
 	((void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL))
 #endif
 
-#if PG_VERSION_NUM >= 180000
-#define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
-#else
-#define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix)			EmitWarningsOnPlaceholders(prefix)
+#define InitMaterializedSRF(fcinfo, flags)		ph_init_materialized_srf(fcinfo)
+extern void ph_init_materialized_srf(FunctionCallInfo fcinfo);
 #endif
 
 #endif

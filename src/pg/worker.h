@@ -31,14 +31,13 @@ typedef struct PhWorkerOps
 
 extern void ph_worker_set_ops(const PhWorkerOps *ops);
 
-/* The number of this worker, and how many workers this database has. */
-extern int	ph_worker_no;
-extern int	ph_workers;
+/* The process; arg is the number of its slot, bgw_extra holds the generation. */
+extern PGDLLEXPORT void ph_worker_main(Datum arg) pg_attribute_noreturn();
 
 /*
- * Runs fn(arg) in a transaction of its own with an active snapshot and a statement timeout.  An ERROR aborts the
- * transaction and returns false with *error (allocated in the caller's context) when error is not NULL, else it is
- * logged.  A cancel or termination request is thrown on.
+ * Runs fn(arg) in a transaction of its own, with an active snapshot and a limit on its time, in the caller's memory
+ * context.  An ERROR aborts the transaction and returns false; it is put into *error, allocated in the caller's
+ * context, or logged when error is NULL (the first of a streak and every hundredth).
  */
 extern bool ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error);
 

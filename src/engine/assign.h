@@ -1,0 +1,22 @@
+/*
+ * assign.h
+ *	  Which endpoints and lanes this worker serves.
+ */
+#ifndef PLANTHUB_ASSIGN_H
+#define PLANTHUB_ASSIGN_H
+
+#include "engine/config.h"
+
+/*
+ * Takes over a new configuration.  Endpoints of this worker are those whose number says so; one that is gone has
+ * nothing left to deliver, its requests under way end with their results.
+ */
+extern void ph_assign_config(const PhConfig *config);
+
+/*
+ * Tries, outside a transaction, for every lane that is not ours yet.  Returns 0 when it took none, else the id of the
+ * next transaction: those that ran then (a prepared one, say) may end without a wake.
+ */
+extern uint64 ph_assign_take_lanes(void);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * held.c
+ *	  The table held: deliveries that cannot go now.
+ *
+ * A row whose token is set is being sent by the owner of its lane; operators' verbs leave it alone.  Of the rows of one
+ * key that wait for each other only the oldest is in state retry, the others are blocked; planthub.held_promote() keeps
+ * it so when one leaves.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "engine/held.h"
+#include "engine/sql.h"
+#include "pg/compat.h"
+
+#define CRASHES_TO_PARK		3
+
+/* ---- blocking ---- */
+
+static uint32
+key_hash(const void *key, Size size)
+{
+	const char *text = *(const char *const *) key;
+
+	return string_hash(text, strlen(text) + 1);
+}
+
+static int
+key_match(const void *a, const void *b, Size size)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* A set of keys; the texts must outlive it. */
+static HTAB *
+create_key_set(int size)
+{
+	HASHCTL		ctl = {.keysize = sizeof(char *),.entrysize = sizeof(char *),.hcxt = CurrentMemoryContext};
+
+	ctl.hash = key_hash;
+	ctl.match = key_match;
+	return hash_create("planthub keys", size, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+/* The keys of the items that have something in held. */
+static void
+add_held_keys(HTAB *keys, int lane, PhItem *items, int n)
+{
+	static PhStatement held_keys = {
+		"SELECT k FROM unnest($2) AS k WHERE EXISTS (SELECT FROM planthub.held AS h WHERE h.lane = $1 AND h.key = k)",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	const char **texts = palloc(sizeof(char *) * (Size) Max(n, 1));
+	Datum		values[2];
+	uint64		nfound;
+	uint64		row;
+	int			ntexts = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (items[i].key != NULL)
+			texts[ntexts++] = items[i].key;
+	}
+	if (ntexts == 0)
+		return;
+	values[0] = Int32GetDatum(lane);
+	values[1] = ph_sql_text_array(texts, ntexts);
+	nfound = ph_sql_run(&held_keys, values, NULL, SPI_OK_SELECT);
+	for (row = 0; row < nfound; row++)
+	{
+		bool		isnull;
+		char	   *key = TextDatumGetCString(ph_sql_datum(row, 1, &isnull));
+
+		hash_search(keys, &key, HASH_ENTER, NULL);
+	}
+}
+
+void
+ph_held_block(int lane, PhItem *items, int n)
+{
+	HTAB	   *keys = create_key_set(256);
+	int			i;
+
+	add_held_keys(keys, lane, items, n);
+	for (i = 0; i < n; i++)
+	{
+		PhItem	   *item = &items[i];
+
+		if (item->key == NULL || item->fate == PH_FATE_EXPIRED)
+			continue;
+		if (item->fate == PH_FATE_SEND && item->blocks && hash_search(keys, &item->key, HASH_FIND, NULL) != NULL)
+		{
+			item->fate = PH_FATE_BLOCKED;
+			item->reason = "KEY_BLOCKED";
+		}
+		if (item->fate != PH_FATE_SEND)
+			hash_search(keys, &item->key, HASH_ENTER, NULL);
+	}
+	hash_destroy(keys);
+}
+
+/* ---- writing ---- */
+
+/* The columns of rows as arrays, in the order of the statements below. */
+static void
+row_arrays(PhHeldRow *rows, int n, Datum *values)
+{
+	int64	   *ids = palloc(sizeof(int64) * (Size) n);
+	int64	   *due = palloc(sizeof(int64) * (Size) n);
+	int32	   *attempts = palloc(sizeof(int32) * (Size) n);
+	int32	   *tries = palloc(sizeof(int32) * (Size) n);
+	int32	   *status = palloc(sizeof(int32) * (Size) n);
+	const char **states = palloc(sizeof(char *) * (Size) n);
+	const char **reasons = palloc(sizeof(char *) * (Size) n);
+	const char **errors = palloc(sizeof(char *) * (Size) n);
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		PhItem	   *item = rows[i].item;
+
+		ids[i] = item->delivery_id;
+		due[i] = rows[i].due_at;
+		attempts[i] = item->attempts;
+		tries[i] = item->recorded_attempt ? item->tries : item->tries - 1;
+		status[i] = item->status;
+		states[i] = rows[i].state;
+		reasons[i] = rows[i].reason;
+		errors[i] = item->error;
+	}
+	values[0] = ph_sql_int8_array(ids, n);
+	values[1] = ph_sql_text_array(states, n);
+	values[2] = ph_sql_text_array(reasons, n);
+	values[3] = ph_sql_text_array(errors, n);
+	values[4] = ph_sql_int8_array(due, n);
+	values[5] = ph_sql_int4_array(attempts, n);
+	values[6] = ph_sql_int4_array(tries, n);
+	values[7] = ph_sql_int4_array(status, n);
+}
+
+/* Microseconds since 2000, the server's own count, as a time; 0 is null. */
+#define DUE_AT "CASE WHEN r.due <> 0 THEN timestamptz '2000-01-01 00:00:00+00' + r.due * interval '1 microsecond' END"
+
+void
+ph_held_insert(PhHeldRow *rows, int n)
+{
+	static PhStatement insert = {
+		"INSERT INTO planthub.held (delivery_id, state, reason, last_error, due_at, attempts, tries, last_status,"
+		" message_id, message_slot, lane, route, blocks, expires_at, site, key)"
+		" SELECT r.id, r.state, r.reason, r.error, " DUE_AT ", r.attempts, r.tries, nullif(r.status, 0),"
+		" r.message_id, r.message_slot, r.lane, r.route, r.blocks <> 0,"
+		" CASE WHEN r.expires <> 0 THEN timestamptz '2000-01-01 00:00:00+00' + r.expires * interval '1 microsecond' END,"
+		" r.site, r.key"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7),"
+		" unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15),"
+		" unnest($16)) AS r (id, state, reason, error, due, attempts, tries, status, message_id, message_slot, lane,"
+		" route, blocks, expires, site, key)"
+		" ON CONFLICT (delivery_id) DO NOTHING",
+		16, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+			INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT8ARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID}
+	};
+	int64	   *message_ids = palloc(sizeof(int64) * (Size) Max(n, 1));
+	int64	   *expires = palloc(sizeof(int64) * (Size) Max(n, 1));
+	int32	   *numbers[4];
+	const char **sites = palloc(sizeof(char *) * (Size) Max(n, 1));
+	const char **keys = palloc(sizeof(char *) * (Size) Max(n, 1));
+	Datum		values[16];
+	int			i;
+
+	if (n == 0)
+		return;
+	for (i = 0; i < 4; i++)
+		numbers[i] = palloc(sizeof(int32) * (Size) n);
+	for (i = 0; i < n; i++)
+	{
+		PhItem	   *item = rows[i].item;
+
+		message_ids[i] = item->message_id;
+		expires[i] = item->expires_at;
+		numbers[0][i] = item->message_slot;
+		numbers[1][i] = item->lane;
+		numbers[2][i] = item->route;
+		numbers[3][i] = item->blocks;
+		sites[i] = item->site;
+		keys[i] = item->key;
+	}
+	row_arrays(rows, n, values);
+	values[8] = ph_sql_int8_array(message_ids, n);
+	for (i = 0; i < 4; i++)
+		values[9 + i] = ph_sql_int4_array(numbers[i], n);
+	values[13] = ph_sql_int8_array(expires, n);
+	values[14] = ph_sql_text_array(sites, n);
+	values[15] = ph_sql_text_array(keys, n);
+	ph_sql_run(&insert, values, NULL, SPI_OK_INSERT);
+}
+
+void
+ph_held_update(PhHeldRow *rows, int n, int64 token)
+{
+	static PhStatement update = {
+		"UPDATE planthub.held AS h SET token = NULL, crashes = 0, state = r.state, reason = r.reason,"
+		" last_error = r.error, due_at = " DUE_AT ", attempts = r.attempts, tries = r.tries,"
+		" last_status = nullif(r.status, 0)"
+		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7),"
+		" unnest($8)) AS r (id, state, reason, error, due, attempts, tries, status)"
+		" WHERE h.delivery_id = r.id AND h.token = $9",
+		9, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+		INT4ARRAYOID, INT8OID}
+	};
+	Datum		values[9];
+
+	if (n == 0)
+		return;
+	row_arrays(rows, n, values);
+	values[8] = Int64GetDatum(token);
+	ph_sql_run(&update, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+ph_held_finish(PhItem **items, int n, int64 token)
+{
+	static PhStatement delete = {
+		"DELETE FROM planthub.held WHERE delivery_id = ANY ($1) AND token = $2", 2, {INT8ARRAYOID, INT8OID}
+	};
+	static PhStatement promote = {
+		"SELECT planthub.held_promote($1, $2)", 2, {INT4ARRAYOID, TEXTARRAYOID}
+	};
+	int64	   *ids = palloc(sizeof(int64) * (Size) Max(n, 1));
+	int32	   *lanes = palloc(sizeof(int32) * (Size) Max(n, 1));
+	const char **keys = palloc(sizeof(char *) * (Size) Max(n, 1));
+	Datum		values[2];
+	int			nkeys = 0;
+	int			i;
+
+	if (n == 0)
+		return;
+	for (i = 0; i < n; i++)
+	{
+		ids[i] = items[i]->delivery_id;
+		if (items[i]->key == NULL)
+			continue;
+		lanes[nkeys] = items[i]->lane;
+		keys[nkeys++] = items[i]->key;
+	}
+	values[0] = ph_sql_int8_array(ids, n);
+	values[1] = Int64GetDatum(token);
+	ph_sql_run(&delete, values, NULL, SPI_OK_DELETE);
+	if (nkeys == 0)
+		return;
+	values[0] = ph_sql_int4_array(lanes, nkeys);
+	values[1] = ph_sql_text_array(keys, nkeys);
+	ph_sql_run(&promote, values, NULL, SPI_OK_SELECT);
+}
+
+/* ---- taking ---- */
+
+TimestampTz
+ph_held_next_due(int lane)
+{
+	static PhStatement next_due = {
+		"SELECT min(due_at) FROM planthub.held WHERE lane = $1 AND state IN ('retry', 'scheduled') AND token IS NULL",
+		1, {INT4OID}
+	};
+	Datum		values[1] = {Int32GetDatum(lane)};
+
+	ph_sql_run(&next_due, values, NULL, SPI_OK_SELECT);
+	return ph_sql_int64(0, 1);
+}
+
+/*
+ * Marks what is due.  A delivery whose time has come but that has an earlier one of its key in held goes behind it; one
+ * whose route or key has been paused meanwhile stays out.
+ */
+static int
+mark_due(int lane, int64 token, int limit)
+{
+	static PhStatement queue_up = {
+		"UPDATE planthub.held AS h SET state = 'blocked', reason = 'KEY_BLOCKED', due_at = NULL"
+		" WHERE lane = $1 AND state IN ('retry', 'scheduled') AND due_at <= clock_timestamp() AND token IS NULL"
+		" AND blocks AND EXISTS (SELECT FROM planthub.held AS earlier WHERE earlier.lane = h.lane"
+		" AND earlier.key = h.key AND earlier.delivery_id < h.delivery_id)",
+		1, {INT4OID}
+	};
+	static PhStatement mark = {
+		"WITH due AS (SELECT delivery_id FROM planthub.held WHERE lane = $1 AND state IN ('retry', 'scheduled')"
+		" AND due_at <= clock_timestamp() AND token IS NULL ORDER BY due_at, delivery_id LIMIT $3"
+		" FOR UPDATE SKIP LOCKED), marked AS (UPDATE planthub.held AS h SET token = $2 FROM due"
+		" WHERE h.delivery_id = due.delivery_id RETURNING h.*)"
+		" SELECT delivery_id, message_id, message_slot, route, attempts, tries, expires_at FROM marked"
+		" ORDER BY delivery_id",
+		3, {INT4OID, INT8OID, INT4OID}
+	};
+	Datum		values[3] = {Int32GetDatum(lane), Int64GetDatum(token), Int32GetDatum(limit)};
+
+	ph_sql_run(&queue_up, values, NULL, SPI_OK_UPDATE);
+	return (int) ph_sql_run(&mark, values, NULL, SPI_OK_SELECT);
+}
+
+PhBatch *
+ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, Snapshot snapshot, MemoryContext parent,
+				 TimestampTz *next_due)
+{
+	PhBatch    *batch = NULL;
+	int			n;
+	int			i;
+
+	SPI_connect();
+	n = mark_due(lane, token, limit);
+	if (n > 0)
+	{
+		batch = ph_item_create_batch(parent, lane, 0, n);
+		for (i = 0; i < n; i++)
+		{
+			PhItem	   *item = &batch->items[i];
+
+			item->held = true;
+			item->alone = true;
+			item->delivery_id = ph_sql_int64(i, 1);
+			item->message_id = ph_sql_int64(i, 2);
+			item->message_slot = ph_sql_int32(i, 3);
+			item->route = ph_sql_int32(i, 4);
+			item->attempts = ph_sql_int32(i, 5);
+			item->tries = ph_sql_int32(i, 6) + 1;
+			item->expires_at = ph_sql_int64(i, 7);
+		}
+		ph_item_load(config, batch->items, n, snapshot);
+	}
+	*next_due = ph_held_next_due(lane);
+	SPI_finish();
+	return batch;
+}
+
+/* ---- after a crash ---- */
+
+void
+ph_held_recover(int lane, bool idempotent)
+{
+	static PhStatement recover = {
+		"UPDATE planthub.held SET token = NULL, crashes = crashes + 1,"
+		" state = CASE WHEN crashes + 1 >= $2 THEN 'parked' WHEN NOT $3 THEN 'in_doubt' ELSE state END,"
+		" reason = CASE WHEN crashes + 1 >= $2 OR NOT $3 THEN 'WORKER_CRASHED' ELSE reason END"
+		" WHERE lane = $1 AND token IS NOT NULL",
+		3, {INT4OID, INT4OID, BOOLOID}
+	};
+	Datum		values[3] = {Int32GetDatum(lane), Int32GetDatum(CRASHES_TO_PARK), BoolGetDatum(idempotent)};
+
+	ph_sql_run(&recover, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+ph_held_insert_leftover(int lane, const int64 *delivery_ids, int n, int crashes, const char *state, const char *reason,
+						const char *error)
+{
+	static PhStatement insert = {
+		"INSERT INTO planthub.held (delivery_id, message_id, message_slot, lane, route, crashes, state, reason,"
+		" last_error, tries, attempts, site, key, blocks, expires_at)"
+		" SELECT d.id, d.message_id, d.message_slot, d.lane, d.route, $2, $3, $4, $5, 1, 1, d.site, m.key,"
+		" coalesce(r.key_policy = 'block', true), m.recorded_at + r.expires_after"
+		" FROM unnest($1) AS o (id) JOIN planthub.delivery AS d ON d.id = o.id"
+		" JOIN planthub.message AS m ON m.id = d.message_id AND m.slot = d.message_slot"
+		" LEFT JOIN planthub.route AS r ON r.id = d.route ON CONFLICT (delivery_id) DO NOTHING",
+		5, {INT8ARRAYOID, INT2OID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[5];
+
+	values[0] = ph_sql_int8_array(delivery_ids, n);
+	values[1] = Int16GetDatum((int16) Min(crashes, PG_INT16_MAX));
+	values[2] = CStringGetTextDatum(state);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = CStringGetTextDatum(error);
+	ph_sql_run(&insert, values, NULL, SPI_OK_INSERT);
+}

@@ -1,0 +1,384 @@
+/*
+ * item.c
+ *	  Turns delivery rows into what a connector can send: reads the messages and writes them as CloudEvents.
+ *
+ * Messages are read through the index of their log slot, not by SQL: this runs for every message.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+
+#include "engine/item.h"
+#include "pg/compat.h"
+#include "pg/relations.h"
+
+/* Columns of planthub.message. */
+enum
+{
+	MESSAGE_ID = 1,
+	MESSAGE_XID,
+	MESSAGE_RECORDED_AT,
+	MESSAGE_EVENT_TIME,
+	MESSAGE_SLOT,
+	MESSAGE_EVENT_OFFSET,
+	MESSAGE_VERSION,
+	MESSAGE_SITE,
+	MESSAGE_TOPIC,
+	MESSAGE_KEY,
+	MESSAGE_SOURCE,
+	MESSAGE_EVENT_ID,
+	MESSAGE_SUBJECT,
+	MESSAGE_CORRELATION_ID,
+	MESSAGE_CAUSATION_ID,
+	MESSAGE_TRACEPARENT,
+	MESSAGE_ATTRIBUTES,
+	MESSAGE_DATA
+};
+
+/* One open message leaf. */
+typedef struct Leaf
+{
+	Relation	heap;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+} Leaf;
+
+static void open_leaf(Leaf *leaf, int slot, Snapshot snapshot);
+static void close_leaf(Leaf *leaf);
+static bool fetch_message(Leaf *leaf, int64 message_id);
+static void fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot);
+static void decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at);
+
+PhBatch *
+ph_item_create_batch(MemoryContext parent, int lane, int64 batch_no, int n)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "planthub batch", ALLOCSET_DEFAULT_SIZES);
+	PhBatch    *batch = MemoryContextAllocZero(context, sizeof(PhBatch));
+	int			i;
+
+	batch->context = context;
+	batch->lane = lane;
+	batch->batch_no = batch_no;
+	batch->nitems = n;
+	batch->open = n;
+	batch->items = MemoryContextAllocZero(context, sizeof(PhItem) * (Size) Max(n, 1));
+	for (i = 0; i < n; i++)
+	{
+		batch->items[i].batch = batch;
+		batch->items[i].lane = lane;
+	}
+	return batch;
+}
+
+void
+ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
+{
+	Leaf		leaves[PH_SLOTS] = {0};
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub item", ALLOCSET_DEFAULT_SIZES);
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		PhItem	   *item = &items[i];
+		Leaf	   *leaf = &leaves[item->message_slot];
+		MemoryContext old;
+
+		CHECK_FOR_INTERRUPTS();
+		if (leaf->heap == NULL)
+			open_leaf(leaf, item->message_slot, snapshot);
+		if (!fetch_message(leaf, item->message_id))
+		{
+			item->fate = PH_FATE_PARKED;
+			item->reason = "MESSAGE_GONE";
+			item->error = "the message is no longer in the log";
+			item->site = "*";
+			continue;
+		}
+		old = MemoryContextSwitchTo(scratch);
+		fill_item(config, item, leaf->slot);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
+	}
+	for (i = 0; i < PH_SLOTS; i++)
+	{
+		if (leaves[i].heap != NULL)
+			close_leaf(&leaves[i]);
+	}
+	MemoryContextDelete(scratch);
+}
+
+void
+ph_item_load_each(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		BeginInternalSubTransaction(NULL);
+		MemoryContextSwitchTo(context);
+		PG_TRY();
+		{
+			ph_item_load(config, &items[i], 1, snapshot);
+			ReleaseCurrentSubTransaction();
+		}
+		PG_CATCH();
+		{
+			ErrorData  *error;
+
+			MemoryContextSwitchTo(items[i].batch->context);
+			error = CopyErrorData();
+			if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+				PG_RE_THROW();
+			FlushErrorState();
+			RollbackAndReleaseCurrentSubTransaction();
+			items[i].fate = PH_FATE_PARKED;
+			items[i].reason = "UNREADABLE";
+			items[i].error = error->message;
+			items[i].site = items[i].site == NULL ? "*" : items[i].site;
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+}
+
+static void
+open_leaf(Leaf *leaf, int slot, Snapshot snapshot)
+{
+	leaf->heap = table_open(ph_log_leaf(PH_LOG_MESSAGE, slot), AccessShareLock);
+	leaf->index = index_open(ph_log_index(PH_LOG_MESSAGE, slot, "id"), AccessShareLock);
+	leaf->scan = ph_index_beginscan(leaf->heap, leaf->index, snapshot, 1);
+	leaf->slot = table_slot_create(leaf->heap, NULL);
+}
+
+static void
+close_leaf(Leaf *leaf)
+{
+	index_endscan(leaf->scan);
+	ExecDropSingleTupleTableSlot(leaf->slot);
+	index_close(leaf->index, AccessShareLock);
+	table_close(leaf->heap, AccessShareLock);
+}
+
+static bool
+fetch_message(Leaf *leaf, int64 message_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(message_id));
+	index_rescan(leaf->scan, &key, 1, NULL, 0);
+	return index_getnext_slot(leaf->scan, ForwardScanDirection, leaf->slot);
+}
+
+/* ---- one message as an event ---- */
+
+static char *
+text_column(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64
+int64_column(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(slot_getattr(slot, column, &isnull));
+}
+
+/* Outside everything is UTF-8; a database in another encoding is converted. */
+static char *
+keep(PhItem *item, const char *text)
+{
+	char	   *utf8;
+
+	if (text == NULL)
+		return NULL;
+	utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	return MemoryContextStrdup(item->batch->context, utf8);
+}
+
+static char *
+timestamp_text(TimestampTz value, int offset_minutes)
+{
+	char		buffer[MAXDATELEN + 1];
+	int			zone = -offset_minutes * SECS_PER_MINUTE;	/* the server counts west as positive */
+
+	return pstrdup(JsonEncodeDateTime(buffer, TimestampTzGetDatum(value), TIMESTAMPTZOID, &zone));
+}
+
+static void
+append_attribute(StringInfo json, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(json, "%c\"%s\":", json->len == 0 ? '{' : ',', name);
+	escape_json(json, value);
+}
+
+static bool
+has_member(Jsonb *object, const char *name)
+{
+	JsonbValue	value;
+
+	return getKeyJsonValueFromContainer(&object->root, name, (int) strlen(name), &value) != NULL;
+}
+
+/* The extension attributes: the hub's own, then those that came with the message. */
+static char *
+extension_attributes(PhItem *item, TupleTableSlot *slot, TimestampTz recorded_at)
+{
+	bool		isnull;
+	Datum		datum = slot_getattr(slot, MESSAGE_ATTRIBUTES, &isnull);
+	Jsonb	   *attributes = isnull ? NULL : DatumGetJsonbP(datum);
+	StringInfoData json;
+
+	initStringInfo(&json);
+	append_attribute(&json, "partitionkey", item->key);
+	append_attribute(&json, "correlationid", text_column(slot, MESSAGE_CORRELATION_ID));
+	append_attribute(&json, "causationid", text_column(slot, MESSAGE_CAUSATION_ID));
+	if (attributes == NULL || !has_member(attributes, "recordedtime"))
+		append_attribute(&json, "recordedtime", timestamp_text(recorded_at, 0));
+	if (attributes != NULL && JB_ROOT_COUNT(attributes) > 0)
+	{
+		char	   *members = JsonbToCString(NULL, &attributes->root, VARSIZE(attributes));
+
+		if (json.len == 0)
+			return members;
+		appendStringInfo(&json, ", %s", members + 1);
+	}
+	else
+		appendStringInfoString(&json, json.len == 0 ? "{}" : "}");
+	return json.data;
+}
+
+static void
+append_percent_encoded(StringInfo out, const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		unsigned char c = (unsigned char) *text;
+
+		if (c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '%' && c != '#' && c != '@')
+			appendStringInfoCharMacro(out, (char) c);
+		else
+			appendStringInfo(out, "%%%02X", c);
+	}
+}
+
+/*
+ * One key per business fact and target, the same over retries, replays and restarts: the fact is known by source and
+ * id, or by hub and number.
+ */
+static char *
+idempotency_key(const PhConfig *config, PhItem *item, const char *source, const char *event_id)
+{
+	const PhLane *lane = ph_config_lane(config, item->lane);
+	const char *endpoint = lane == NULL ? "" : config->endpoints[lane->endpoint].code;
+	StringInfoData key;
+
+	initStringInfo(&key);
+	if (event_id == NULL)
+		appendStringInfo(&key, "%s-" INT64_FORMAT "-%s", config->hub_id, item->message_id, endpoint);
+	else
+	{
+		append_percent_encoded(&key, source == NULL ? config->hub_id : source);
+		appendStringInfoChar(&key, '#');
+		append_percent_encoded(&key, event_id);
+		appendStringInfo(&key, "@%s", endpoint);
+	}
+	return key.data;
+}
+
+/* Runs in a scratch context; what is kept is copied to the batch's. */
+static void
+fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot)
+{
+	PhEvent    *event = &item->event;
+	char	   *source = text_column(slot, MESSAGE_SOURCE);
+	char	   *event_id = text_column(slot, MESSAGE_EVENT_ID);
+	char	   *topic = text_column(slot, MESSAGE_TOPIC);
+	TimestampTz recorded_at = int64_column(slot, MESSAGE_RECORDED_AT);
+	bool		isnull;
+	int			offset = DatumGetInt16(slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull));
+	int			version = DatumGetInt32(slot_getattr(slot, MESSAGE_VERSION, &isnull));
+	Jsonb	   *data = DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull));
+
+	/* The key is compared with tables, so it stays in the encoding of the server. */
+	item->key = text_column(slot, MESSAGE_KEY);
+	if (item->key != NULL)
+		item->key = MemoryContextStrdup(item->batch->context, item->key);
+	item->site = MemoryContextStrdup(item->batch->context, text_column(slot, MESSAGE_SITE));
+
+	decide_fate(config, item, recorded_at);
+	if (item->fate != PH_FATE_SEND)
+		return;
+
+	(void) slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull);
+	event->id = keep(item, event_id != NULL ? event_id : psprintf(INT64_FORMAT, item->message_id));
+	event->source = keep(item, source != NULL ? source : psprintf("urn:planthub:%s", config->hub_id));
+	event->type = keep(item, psprintf("planthub.%s.v%d", topic, version));
+	event->subject = keep(item, text_column(slot, MESSAGE_SUBJECT));
+	event->time = keep(item, timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset));
+	event->dataschema = keep(item, psprintf("urn:planthub:schema:%s:%d", topic, version));
+	event->attributes = keep(item, extension_attributes(item, slot, recorded_at));
+	event->traceparent = keep(item, text_column(slot, MESSAGE_TRACEPARENT));
+	event->data = keep(item, JsonbToCString(NULL, &data->root, VARSIZE(data)));
+	event->data_len = strlen(event->data);
+	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
+}
+
+static void
+set_fate(PhItem *item, PhFate fate, const char *reason)
+{
+	item->fate = fate;
+	item->reason = reason;
+}
+
+static void
+decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at)
+{
+	const PhRoute *route = ph_config_route(config, item->route);
+	TimestampTz now = GetCurrentTimestamp();
+
+	item->fate = PH_FATE_SEND;
+	item->blocks = route == NULL || route->block;
+	if (route == NULL)
+	{
+		set_fate(item, PH_FATE_PARKED, "ROUTE_GONE");
+		return;
+	}
+	if (route->expires_after_us > 0)
+		item->expires_at = recorded_at + route->expires_after_us;
+	if (item->expires_at != 0 && item->expires_at <= now)
+		set_fate(item, PH_FATE_EXPIRED, "EXPIRED");
+	else if (route->paused)
+		set_fate(item, PH_FATE_PAUSED, "ROUTE_PAUSED");
+	else if (item->key != NULL && ph_config_key_paused(config, item->key))
+		set_fate(item, PH_FATE_PAUSED, "KEY_PAUSED");
+	else if (!item->held && item->not_before > now)
+		set_fate(item, PH_FATE_SCHEDULED, "SCHEDULED");
+}

@@ -1,0 +1,569 @@
+/*
+ * work.c
+ *	  The dispatcher's state and its transactions.
+ *
+ * What a transaction brings is kept aside and takes effect in memory after its commit, so a failed one changes nothing
+ * and is simply done again: outcomes stay in the list of finished items, cursors stay where they were.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "engine/assign.h"
+#include "engine/held.h"
+#include "engine/sql.h"
+#include "engine/work.h"
+#include "pg/settings.h"
+#include "pg/worker.h"
+
+#define HELD_AT_ONCE		100		/* deliveries taken from held by one transaction and lane */
+#define MAX_ITEMS			20		/* claims' worth of deliveries in memory */
+#define SUSPECT_CRASHES		2		/* a window left by as many crashes runs alone */
+
+/* What one transaction has brought. */
+typedef struct Harvest
+{
+	const PhConfig *config;
+	PhClaim    *claims;
+	int			nclaims;
+	PhBatch   **due;
+	PhLaneWork **due_lanes;
+	TimestampTz *next_due;
+	int			ndue;
+	uint64		oldest_running;		/* of the claims' snapshot; 0: none was taken */
+	uint64		next_xid;
+} Harvest;
+
+PhWork		ph_work;
+
+static uint64 poll_until;			/* a transaction below this may end without a wake */
+static int	nitems;					/* in memory */
+
+static void run_transaction(void *arg);
+static void apply_harvest(Harvest *harvest);
+static void discard_harvest(Harvest *harvest);
+
+/* ---- life ---- */
+
+void
+ph_work_start(int worker_no, int workers)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "planthub dispatcher", ALLOCSET_DEFAULT_SIZES);
+
+	memset(&ph_work, 0, sizeof(ph_work));
+	ph_work.context = context;
+	ph_work.items = AllocSetContextCreate(context, "planthub items", ALLOCSET_DEFAULT_SIZES);
+	ph_work.worker_no = worker_no;
+	ph_work.workers = workers;
+	ph_work.reload = true;
+	ph_work.max_finished = 1024;
+	ph_work.finished = MemoryContextAlloc(context, sizeof(PhItem *) * (Size) ph_work.max_finished);
+	ph_queue_start(context);
+	poll_until = 0;
+	nitems = 0;
+}
+
+void
+ph_work_stop(void)
+{
+	int			i;
+	int			j;
+
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+			ph_lane_release(&ph_work.endpoints[i]->lanes[j]->state);
+	}
+	if (ph_work.context != NULL)
+		MemoryContextDelete(ph_work.context);
+	memset(&ph_work, 0, sizeof(ph_work));
+	ph_queue_forget();
+}
+
+/* ---- what there is to do ---- */
+
+static bool
+is_suspect(PhLaneWork *lane)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &lane->state.batches)
+	{
+		if (dlist_container(PhBatch, node, iter.cur)->crashes >= SUSPECT_CRASHES)
+			return true;
+	}
+	return !dlist_is_empty(&lane->state.recoveries) &&
+		dlist_container(PhRecovery, node, dlist_head_node(&lane->state.recoveries))->crashes >= SUSPECT_CRASHES;
+}
+
+/* The lane whose window is to run alone now, if any. */
+static PhLaneWork *
+suspect_lane(TimestampTz now)
+{
+	int			i;
+	int			j;
+
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		PhEndpointState *endpoint = ph_work.endpoints[i];
+
+		for (j = 0; j < endpoint->nlanes; j++)
+		{
+			if (is_suspect(endpoint->lanes[j]) && (endpoint->in_flight > 0 || ph_work_allowance(endpoint, now) > 0))
+				return endpoint->lanes[j];
+		}
+	}
+	return NULL;
+}
+
+static bool
+may_claim(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
+{
+	if (!lane->state.leased || !lane->wants_claim || nitems >= MAX_ITEMS * ph_claim_size ||
+		ph_work_allowance(lane->endpoint, now) <= 0)
+		return false;
+	if (ph_breaker_is_open(&lane->endpoint->breaker) && lane->queue.nready > 0)
+		return false;
+	if (lane->queue.nready + lane->queue.nwaiting > ph_claim_size / 2)
+		return false;
+	return suspect == NULL || (suspect == lane && nitems == 0);
+}
+
+static bool
+may_take_due(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
+{
+	if (!lane->state.leased || ph_work_allowance(lane->endpoint, now) <= 0 || suspect != NULL)
+		return false;
+	if (ph_breaker_is_open(&lane->endpoint->breaker) && lane->queue.nready > 0)
+		return false;
+	return lane->wants_due || (lane->next_due != 0 && lane->next_due <= now);
+}
+
+bool
+ph_work_wanted(TimestampTz now)
+{
+	PhLaneWork *suspect = suspect_lane(now);
+	int			i;
+	int			j;
+
+	if (ph_work.reload || (ph_work.take_at != 0 && ph_work.take_at <= now))
+		return true;
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		PhEndpointState *endpoint = ph_work.endpoints[i];
+
+		if (endpoint->dirty)
+			return true;
+		for (j = 0; j < endpoint->nlanes; j++)
+		{
+			if (may_claim(endpoint->lanes[j], suspect, now) || may_take_due(endpoint->lanes[j], suspect, now))
+				return true;
+		}
+	}
+	return false;
+}
+
+static TimestampTz
+earlier(TimestampTz a, TimestampTz b)
+{
+	if (a == 0 || b == 0)
+		return a == 0 ? b : a;
+	return Min(a, b);
+}
+
+TimestampTz
+ph_work_next(TimestampTz now)
+{
+	TimestampTz next = ph_work.take_at;
+	int			i;
+	int			j;
+
+	if (ph_work_wanted(now))
+		return now;
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		PhEndpointState *endpoint = ph_work.endpoints[i];
+		TimestampTz opens = endpoint->throttled_until;
+		bool		waiting = false;
+
+		if (endpoint->endpoint->paused)
+			continue;
+		if (ph_breaker_is_open(&endpoint->breaker))
+			opens = Max(opens, (TimestampTz) ph_breaker_next_us(&endpoint->breaker));
+		for (j = 0; j < endpoint->nlanes; j++)
+		{
+			PhLaneWork *lane = endpoint->lanes[j];
+
+			waiting = waiting || lane->queue.nready > 0 || lane->wants_claim || lane->wants_due;
+			if (lane->next_due != 0)
+				next = earlier(next, Max(lane->next_due, opens));
+		}
+		if (waiting && opens > now)
+			next = earlier(next, opens);
+	}
+	return next;
+}
+
+int
+ph_work_allowance(PhEndpointState *endpoint, TimestampTz now)
+{
+	int			free_slots = endpoint->endpoint->target.max_in_flight - endpoint->in_flight;
+
+	if (endpoint->endpoint->paused || endpoint->throttled_until > now || free_slots <= 0)
+		return 0;
+	return Min(free_slots, ph_breaker_allow(&endpoint->breaker, now, endpoint->in_flight));
+}
+
+void
+ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
+{
+	static TimestampTz last_poll;
+	PhLaneSet	prepared;
+	bool		poll;
+	int			i;
+	int			j;
+
+	ph_work.reload = ph_work.reload || config;
+	ph_work.polling = poll_until != 0 || FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
+	poll = ph_work.polling && now - last_poll >= USECS_PER_SEC;
+	if (poll)
+		last_poll = now;
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+		{
+			PhLaneWork *lane = ph_work.endpoints[i]->lanes[j];
+			int			bit = lane->state.id % PH_LANE_BITS;
+
+			if (poll || (lanes->word[bit / 64] & (UINT64CONST(1) << (bit % 64))) != 0)
+				lane->wants_claim = lane->wants_due = true;
+		}
+	}
+}
+
+/* ---- one transaction ---- */
+
+bool
+ph_work_run(void)
+{
+	Harvest		harvest = {0};
+	uint64		taken_before;
+	int			nlanes = 0;
+	int			i;
+
+	for (i = 0; i < ph_work.nendpoints; i++)
+		nlanes += ph_work.endpoints[i]->nlanes;
+	harvest.claims = palloc0(sizeof(PhClaim) * (Size) Max(nlanes, 1));
+	harvest.due = palloc0(sizeof(PhBatch *) * (Size) Max(nlanes, 1));
+	harvest.due_lanes = palloc0(sizeof(PhLaneWork *) * (Size) Max(nlanes, 1));
+	harvest.next_due = palloc0(sizeof(TimestampTz) * (Size) Max(nlanes, 1));
+	if (!ph_run_transaction(run_transaction, &harvest, NULL))
+	{
+		discard_harvest(&harvest);
+		return false;
+	}
+	ph_work.failures = 0;
+	apply_harvest(&harvest);
+	taken_before = ph_assign_take_lanes();
+	poll_until = Max(poll_until, taken_before);
+	if (strcmp(ph_debug_crash, "claimed") == 0 && harvest.nclaims > 0 && harvest.claims[0].batch != NULL)
+		kill(MyProcPid, SIGKILL);
+	return true;
+}
+
+static void
+write_endpoint_state(PhEndpointState *endpoint)
+{
+	static PhStatement upsert = {
+		"INSERT INTO planthub.endpoint_state AS s (endpoint, state, since, failures, retry_at, last_status, last_error)"
+		" VALUES ($1, $2, clock_timestamp(), $3, $4, nullif($5, 0), nullif($6, '')) ON CONFLICT (endpoint) DO UPDATE"
+		" SET since = CASE WHEN s.state = excluded.state THEN s.since ELSE excluded.since END, state = excluded.state,"
+		" failures = excluded.failures, retry_at = excluded.retry_at,"
+		" last_status = coalesce(excluded.last_status, s.last_status),"
+		" last_error = coalesce(excluded.last_error, s.last_error)",
+		6, {INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID}
+	};
+	bool		open = ph_breaker_is_open(&endpoint->breaker);
+	Datum		values[6];
+
+	values[0] = Int32GetDatum(endpoint->id);
+	values[1] = CStringGetTextDatum(open ? "open" : "closed");
+	values[2] = Int32GetDatum(endpoint->breaker.failures);
+	values[3] = TimestampTzGetDatum((TimestampTz) ph_breaker_next_us(&endpoint->breaker));
+	values[4] = Int32GetDatum(endpoint->last_status);
+	values[5] = CStringGetTextDatum(endpoint->last_error);
+	ph_sql_run(&upsert, values, open ? NULL : "   n  ", SPI_OK_INSERT);
+}
+
+static void
+settle_finished(const PhConfig *config)
+{
+	int64	   *tokens = palloc(sizeof(int64) * (Size) Max(ph_work.nfinished, 1));
+	bool		crash = strcmp(ph_debug_crash, "recording") == 0;
+	int			i;
+
+	for (i = 0; i < ph_work.nfinished; i++)
+		tokens[i] = ((PhLaneWork *) ph_work.finished[i]->batch->owner)->state.token;
+	ph_settle(config, ph_work.finished, tokens, ph_work.nfinished);
+	for (i = 0; crash && i < ph_work.nfinished; i++)
+	{
+		if (ph_work.finished[i]->recorded_attempt)
+			kill(MyProcPid, SIGKILL);
+	}
+}
+
+static void
+read_lane(Harvest *harvest, PhLaneWork *lane, const PhLaneWork *suspect, const PhClaimSnapshot *snapshot,
+		  TimestampTz now)
+{
+	if (may_take_due(lane, suspect, now))
+	{
+		int			limit = ph_breaker_is_open(&lane->endpoint->breaker) ? 1 : HELD_AT_ONCE;
+		int			i = harvest->ndue++;
+
+		harvest->due_lanes[i] = lane;
+		harvest->due[i] = ph_held_take_due(harvest->config, lane->state.id, lane->state.token, limit,
+										   snapshot->snapshot, ph_work.items, &harvest->next_due[i]);
+		if (harvest->due[i] != NULL)
+			return;
+	}
+	if (may_claim(lane, suspect, now))
+	{
+		const PhEndpoint *endpoint = lane->endpoint->endpoint;
+		int			limit = Max(1, ph_claim_size >> (2 * lane->failures));
+
+		if (ph_breaker_is_open(&lane->endpoint->breaker))
+			limit = 1;
+		else if (!endpoint->idempotent)
+			limit = Min(limit, endpoint->target.max_in_flight);
+		lane->failures = Min(lane->failures + 1, 8);	/* until the commit says otherwise */
+		lane->state.careful = lane->failures > 2;
+		ph_lane_claim(&lane->state, harvest->config, snapshot, limit, ph_work.items,
+					  &harvest->claims[harvest->nclaims++]);
+	}
+}
+
+static void
+run_transaction(void *arg)
+{
+	Harvest    *harvest = arg;
+	PhClaimSnapshot snapshot;
+	TimestampTz now = GetCurrentTimestamp();
+	PhLaneWork *suspect = suspect_lane(now);
+	int			i;
+	int			j;
+
+	ph_lane_begin_claims(&snapshot);
+	harvest->config = ph_config_get();
+	harvest->oldest_running = snapshot.stored.xmin;
+	harvest->next_xid = snapshot.stored.xmax;
+	if (ph_work.nfinished > 0)
+		settle_finished(harvest->config);
+	SPI_connect();
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		if (ph_work.endpoints[i]->dirty)
+			write_endpoint_state(ph_work.endpoints[i]);
+	}
+	SPI_finish();
+	if (harvest->config == ph_work.config)
+	{
+		for (i = 0; i < ph_work.nendpoints; i++)
+		{
+			for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+				read_lane(harvest, ph_work.endpoints[i]->lanes[j], suspect, &snapshot, now);
+		}
+	}
+	ph_lane_end_claims();
+}
+
+static void
+discard_harvest(Harvest *harvest)
+{
+	int			i;
+
+	for (i = 0; i < harvest->nclaims; i++)
+	{
+		if (harvest->claims[i].batch != NULL)
+			MemoryContextDelete(harvest->claims[i].batch->context);
+	}
+	for (i = 0; i < harvest->ndue; i++)
+	{
+		if (harvest->due[i] != NULL)
+			MemoryContextDelete(harvest->due[i]->context);
+	}
+}
+
+/* ---- after the commit ---- */
+
+/* The outcomes of finished items are on disk. */
+static void
+forget_finished(void)
+{
+	int			i;
+
+	for (i = 0; i < ph_work.nfinished; i++)
+	{
+		PhBatch    *batch = ph_work.finished[i]->batch;
+		PhLaneWork *lane = batch->owner;
+
+		if (!ph_settle_is_final(ph_work.finished[i]) || ph_work.finished[i]->held)
+			lane->wants_due = true;
+		nitems--;
+		if (--batch->open > 0)
+			continue;
+		dlist_delete(&batch->node);
+		MemoryContextDelete(batch->context);
+	}
+	ph_work.nfinished = 0;
+}
+
+static void
+add_finished(PhItem *item)
+{
+	if (ph_work.nfinished == ph_work.max_finished)
+	{
+		ph_work.max_finished *= 2;
+		ph_work.finished = repalloc(ph_work.finished, sizeof(PhItem *) * (Size) ph_work.max_finished);
+	}
+	if (ph_work.nfinished == 0)
+		ph_work.first_finished = GetCurrentTimestamp();
+	ph_work.finished[ph_work.nfinished++] = item;
+}
+
+static void
+add_batch(PhLaneWork *lane, PhBatch *batch)
+{
+	int			i;
+
+	batch->owner = lane;
+	nitems += batch->nitems;
+	for (i = 0; i < batch->nitems; i++)
+	{
+		if (batch->items[i].fate == PH_FATE_SEND)
+			ph_queue_push(&lane->queue, &batch->items[i]);
+		else
+			add_finished(&batch->items[i]);
+	}
+}
+
+static void
+apply_harvest(Harvest *harvest)
+{
+	FullTransactionId prepared;
+	PhLaneSet	lanes;
+	int			i;
+
+	forget_finished();
+	for (i = 0; i < ph_work.nendpoints; i++)
+		ph_work.endpoints[i]->dirty = false;
+	for (i = 0; i < harvest->ndue; i++)
+	{
+		PhLaneWork *lane = harvest->due_lanes[i];
+
+		lane->wants_due = false;
+		lane->next_due = harvest->next_due[i];
+		if (harvest->due[i] == NULL)
+			continue;
+		dlist_push_tail(&lane->state.batches, &harvest->due[i]->node);
+		add_batch(lane, harvest->due[i]);
+	}
+	for (i = 0; i < harvest->nclaims; i++)
+	{
+		PhClaim    *claim = &harvest->claims[i];
+		PhLaneWork *lane = (PhLaneWork *) ((char *) claim->lane - offsetof(PhLaneWork, state));
+
+		lane->failures = 0;
+		lane->wants_claim = claim->recovery != NULL || !claim->cursor.used_up;
+		ph_lane_adopt(claim);
+		if (claim->batch != NULL)
+			add_batch(lane, claim->batch);
+	}
+	if (poll_until != 0 && harvest->oldest_running >= poll_until)
+		poll_until = 0;
+	prepared = ph_shmem_prepared(ph_work.worker_no, &lanes);
+	if (harvest->nclaims > 0 && FullTransactionIdIsValid(prepared) &&
+		U64FromFullTransactionId(prepared) < harvest->oldest_running)
+		ph_shmem_clear_prepared(ph_work.worker_no, prepared);
+	if (harvest->config != ph_work.config)
+		ph_assign_config(harvest->config);
+	else
+		ph_work.reload = false;
+}
+
+/* ---- items ---- */
+
+bool
+ph_work_still_wanted(PhItem *item, TimestampTz now)
+{
+	const PhRoute *route = ph_config_route(ph_work.config, item->route);
+
+	if (item->expires_at != 0 && item->expires_at <= now)
+	{
+		item->fate = PH_FATE_EXPIRED;
+		item->reason = "EXPIRED";
+	}
+	else if (route != NULL && route->paused)
+	{
+		item->fate = PH_FATE_PAUSED;
+		item->reason = "ROUTE_PAUSED";
+	}
+	else if (ph_work.config->npaused_keys > 0 && item->key != NULL && ph_config_key_paused(ph_work.config, item->key))
+	{
+		item->fate = PH_FATE_PAUSED;
+		item->reason = "KEY_PAUSED";
+	}
+	return item->fate == PH_FATE_SEND;
+}
+
+void
+ph_work_finish(PhItem *item)
+{
+	PhLaneWork *lane = item->batch->owner;
+	PhItem	   *blocked = ph_queue_done(&lane->queue, item, ph_settle_is_final(item));
+
+	add_finished(item);
+	while (blocked != NULL)
+	{
+		PhItem	   *next = blocked->next_of_key;
+
+		blocked->next_of_key = NULL;
+		add_finished(blocked);
+		blocked = next;
+	}
+}
+
+void
+ph_work_note_answer(PhEndpointState *endpoint, const PhItem *item)
+{
+	bool		was_open = ph_breaker_is_open(&endpoint->breaker);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (endpoint->endpoint == NULL)
+		return;
+	switch (item->outcome)
+	{
+		case PH_OUTCOME_THROTTLED:
+			endpoint->throttled_until = now + Max(item->retry_after_s, 1) * USECS_PER_SEC;
+			return;
+		case PH_OUTCOME_TRANSIENT:
+		case PH_OUTCOME_AUTH:
+		case PH_OUTCOME_UNKNOWN:
+			ph_breaker_failure(&endpoint->breaker, now, endpoint->endpoint->breaker_threshold,
+							   pg_prng_double(&pg_global_prng_state));
+			endpoint->last_status = item->status;
+			strlcpy(endpoint->last_error, item->error == NULL ? "" : item->error, sizeof(endpoint->last_error));
+			endpoint->dirty = endpoint->dirty || ph_breaker_is_open(&endpoint->breaker);
+			return;
+		default:
+			ph_breaker_success(&endpoint->breaker);
+			endpoint->dirty = endpoint->dirty || was_open;
+			return;
+	}
+}

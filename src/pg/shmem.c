@@ -1,0 +1,229 @@
+/*
+ * shmem.c
+ *	  Shared memory; the protocol is at PhSlot in shmem.h.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "pg/compat.h"
+#include "pg/settings.h"
+#include "pg/shmem.h"
+
+static PhShared *shared = NULL;
+static PhSlot *own_slot = NULL;
+
+#if PG_VERSION_NUM >= 150000
+static shmem_request_hook_type previous_request_hook = NULL;
+#endif
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void
+request(void)
+{
+#if PG_VERSION_NUM >= 150000
+	if (previous_request_hook != NULL)
+		previous_request_hook();
+#endif
+	RequestAddinShmemSpace(MAXALIGN(sizeof(PhShared)));
+}
+
+static void
+startup(void)
+{
+	if (previous_startup_hook != NULL)
+		previous_startup_hook();
+	shared = NULL;
+	(void) ph_shmem_get();
+}
+
+void
+ph_shmem_init_hooks(void)
+{
+#if PG_VERSION_NUM >= 150000
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+#else
+	request();
+#endif
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}
+
+static void
+initialize(void)
+{
+	int			i;
+	int			j;
+
+	memset(shared, 0, sizeof(*shared));
+	shared->tranche = LWLockNewTrancheId();
+	LWLockInitialize(&shared->lock, shared->tranche);
+	for (i = 0; i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		pg_atomic_init_u32(&slot->config, 0);
+		pg_atomic_init_u64(&slot->prepared_xid, 0);
+		for (j = 0; j < PH_LANE_WORDS; j++)
+		{
+			pg_atomic_init_u64(&slot->lanes[j], 0);
+			pg_atomic_init_u64(&slot->prepared_lanes[j], 0);
+		}
+	}
+}
+
+PhShared *
+ph_shmem_get(void)
+{
+	bool		found;
+
+	if (shared != NULL)
+		return shared;
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("planthub", sizeof(PhShared), &found);
+	if (!found)
+		initialize();
+	LWLockRelease(AddinShmemInitLock);
+	LWLockRegisterTranche(shared->tranche, "planthub");
+	return shared;
+}
+
+static void
+wake_launcher(void)
+{
+	Latch	   *latch = shared->launcher_latch;
+
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+static bool
+contains(const Oid *oids, int n, Oid oid)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (oids[i] == oid)
+			return true;
+	}
+	return false;
+}
+
+void
+ph_shmem_request(Oid database, bool forget_stop)
+{
+	int			i;
+
+	(void) ph_shmem_get();
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	for (i = 0; forget_stop && i < shared->nstopped; i++)
+	{
+		if (shared->stopped[i] == database)
+			shared->stopped[i--] = shared->stopped[--shared->nstopped];
+	}
+	if (!contains(shared->stopped, shared->nstopped, database) &&
+		!contains(shared->requests, shared->nrequests, database) && shared->nrequests < PH_MAX_REQUESTS)
+		shared->requests[shared->nrequests++] = database;
+	LWLockRelease(&shared->lock);
+	wake_launcher();
+}
+
+void
+ph_shmem_wake(const PhLaneSet *lanes, bool config)
+{
+	bool		found = false;
+	int			i;
+	int			j;
+
+	(void) ph_shmem_get();
+	for (i = 0; i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+		Latch	   *latch = slot->latch;
+
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
+			continue;
+		if (slot->state != PH_SLOT_ENDED || !slot->absent)
+			found = true;
+		for (j = 0; lanes != NULL && j < PH_LANE_WORDS; j++)
+		{
+			if (lanes->word[j] != 0)
+				pg_atomic_fetch_or_u64(&slot->lanes[j], lanes->word[j]);
+		}
+		if (config)
+			pg_atomic_write_u32(&slot->config, 1);
+		pg_memory_barrier();
+		if (latch != NULL)
+			SetLatch(latch);
+	}
+	if (!found && (config || lanes != NULL))
+		ph_shmem_request(MyDatabaseId, false);
+}
+
+void
+ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid)
+{
+	int			i;
+	int			j;
+
+	(void) ph_shmem_get();
+	for (i = 0; i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
+			continue;
+		for (j = 0; j < PH_LANE_WORDS; j++)
+			pg_atomic_fetch_or_u64(&slot->prepared_lanes[j], lanes->word[j]);
+		if (pg_atomic_read_u64(&slot->prepared_xid) < U64FromFullTransactionId(xid))
+			pg_atomic_write_u64(&slot->prepared_xid, U64FromFullTransactionId(xid));
+		if (slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+}
+
+/* ---- for the worker ---- */
+
+void
+ph_shmem_attach(PhSlot *slot)
+{
+	own_slot = slot;
+}
+
+void
+ph_shmem_take(int worker_no, PhLaneSet *lanes, bool *config)
+{
+	int			i;
+
+	for (i = 0; i < PH_LANE_WORDS; i++)
+		lanes->word[i] = pg_atomic_read_u64(&own_slot->lanes[i]) == 0 ? 0 :
+			pg_atomic_exchange_u64(&own_slot->lanes[i], 0);
+	*config = pg_atomic_exchange_u32(&own_slot->config, 0) != 0;
+}
+
+FullTransactionId
+ph_shmem_prepared(int worker_no, PhLaneSet *lanes)
+{
+	int			i;
+
+	for (i = 0; i < PH_LANE_WORDS; i++)
+		lanes->word[i] = pg_atomic_read_u64(&own_slot->prepared_lanes[i]);
+	return FullTransactionIdFromU64(pg_atomic_read_u64(&own_slot->prepared_xid));
+}
+
+/* A newer one may have been noted meanwhile; then everything stays. */
+void
+ph_shmem_clear_prepared(int worker_no, FullTransactionId upto)
+{
+	uint64		expected = U64FromFullTransactionId(upto);
+	int			i;
+
+	if (!pg_atomic_compare_exchange_u64(&own_slot->prepared_xid, &expected, 0))
+		return;
+	for (i = 0; i < PH_LANE_WORDS; i++)
+		pg_atomic_write_u64(&own_slot->prepared_lanes[i], 0);
+}

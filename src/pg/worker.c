@@ -1,0 +1,369 @@
+/*
+ * worker.c
+ *	  The frame of a worker process.
+ *
+ * The frame owns signals, session settings, waiting and the end of the process; the engine does the work.  A worker
+ * ends by itself, with status 0, when the extension or the database goes away or when the number of workers changes;
+ * the launcher decides what comes next.
+ *
+ * Once a second, without a transaction, it tries the lock that every connecting backend takes on its database.  While
+ * someone drops, renames or copies the database that fails, and the worker makes way at once instead of after an error.
+ * Every few seconds an empty transaction takes in invalidations, so that DROP EXTENSION is noticed by an idle worker.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "pg/compat.h"
+#include "pg/relations.h"
+#include "pg/settings.h"
+#include "pg/worker.h"
+
+#define TICK_MS				1000
+#define TICKS_TO_RECHECK	3
+#define TRANSACTION_LIMIT_MS	60000
+#define LOG_EVERY			100		/* failed transactions of a streak */
+
+static const PhWorkerOps *ops;
+static PhSlot *slot;
+static uint32 generation;
+static Oid	extension;
+
+static void attach(int slot_no);
+static void detach(int code, Datum arg);
+static void force_settings(void);
+static void wait_for_version(void);
+static void leave(bool absent) pg_attribute_noreturn();
+static void tick(void);
+static void run(void) pg_attribute_noreturn();
+
+void
+ph_worker_set_ops(const PhWorkerOps *new_ops)
+{
+	ops = new_ops;
+}
+
+void
+ph_worker_main(Datum arg)
+{
+	memcpy(&generation, MyBgworkerEntry->bgw_extra, sizeof(generation));
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	attach(DatumGetInt32(arg));
+	BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
+	force_settings();
+	wait_for_version();
+	ops->start(slot->worker_no, slot->workers);
+	run();
+}
+
+/* ---- slot ---- */
+
+static void
+attach(int slot_no)
+{
+	PhShared   *shared = ph_shmem_get();
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	slot = &shared->slots[slot_no];
+	if (slot->generation != generation || slot->state != PH_SLOT_STARTING)
+	{
+		LWLockRelease(&shared->lock);
+		proc_exit(0);			/* the launcher has changed its mind */
+	}
+	slot->pid = MyProcPid;
+	slot->latch = MyLatch;
+	slot->started_at = GetCurrentTimestamp();
+	slot->state = PH_SLOT_RUNNING;
+	LWLockRelease(&shared->lock);
+	before_shmem_exit(detach, (Datum) 0);
+	ph_shmem_attach(slot);
+}
+
+static void
+detach(int code, Datum arg)
+{
+	PhShared   *shared = ph_shmem_get();
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	if (slot->generation == generation && slot->pid == MyProcPid)
+	{
+		slot->latch = NULL;
+		slot->pid = 0;
+		slot->state = PH_SLOT_ENDED;
+	}
+	LWLockRelease(&shared->lock);
+}
+
+static void
+leave(bool absent)
+{
+	slot->absent = absent;
+	proc_exit(0);
+}
+
+/* ---- session ---- */
+
+/* Whatever ALTER DATABASE or ALTER ROLE say: the worker's session is always the same. */
+static void
+force_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"synchronous_commit", "local"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "10s"},
+		{"idle_in_transaction_session_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+		{"transaction_timeout", "0"},
+#endif
+		{"application_name", "planthub " PLANTHUB_VERSION},
+	};
+	int			i;
+
+	for (i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static bool
+extension_has_version(Oid oid, const char *version)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		same = false;
+	bool		isnull;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(catalog), &isnull);
+
+		same = !isnull && strcmp(TextDatumGetCString(value), version) == 0;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return same;
+}
+
+/* InvalidOid when the extension is not there; *same tells whether its version is that of this library. */
+static Oid
+find_extension(bool *same)
+{
+	Oid			oid;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	oid = get_extension_oid("planthub", true);
+	*same = OidIsValid(oid) && extension_has_version(oid, PLANTHUB_VERSION);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return oid;
+}
+
+/* Objects of another version may look different: idle until ALTER EXTENSION has been called, or go. */
+static void
+wait_for_version(void)
+{
+	bool		same;
+	bool		logged = false;
+
+	for (;;)
+	{
+		extension = find_extension(&same);
+		if (!OidIsValid(extension))
+			leave(true);
+		if (same)
+			return;
+		if (!logged)
+			ereport(LOG,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("planthub waits: the extension in database %u is not of version %s", MyDatabaseId, PLANTHUB_VERSION),
+					 errhint("Call ALTER EXTENSION planthub UPDATE.")));
+		logged = true;
+		tick();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TICK_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* ---- loop ---- */
+
+/* Whether someone is dropping, renaming or copying this database. */
+static bool
+database_is_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, true);
+	return false;
+}
+
+static void
+tick(void)
+{
+	static int	ticks;
+	bool		same;
+	Oid			now;
+
+	if (database_is_wanted())
+	{
+		ops->stop();
+		leave(false);
+	}
+	if (!OidIsValid(extension) || ++ticks < TICKS_TO_RECHECK)
+		return;
+	ticks = 0;
+	now = find_extension(&same);
+	if (now != extension || !same)
+	{
+		ops->stop();
+		leave(!OidIsValid(now));
+	}
+}
+
+static void
+reload(void)
+{
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	if (!ph_enabled || ph_workers != slot->workers)
+	{
+		ops->stop();
+		leave(false);
+	}
+}
+
+static WaitEventSet *
+create_wait_set(void)
+{
+	WaitEventSet *set = ph_create_wait_event_set(3);
+
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	if (ops->wait_fd() >= 0)
+		AddWaitEventToSet(set, WL_SOCKET_READABLE, ops->wait_fd(), NULL, NULL);
+	return set;
+}
+
+static void
+run(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "planthub turn", ALLOCSET_DEFAULT_SIZES);
+	WaitEventSet *set = create_wait_set();
+	uint32		wait_event = ph_wait_event("PlanthubWorker");
+	TimestampTz next_tick = 0;
+
+	for (;;)
+	{
+		WaitEvent	event;
+		PhLaneSet	lanes;
+		bool		config;
+		long		timeout;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+			reload();
+		if (GetCurrentTimestamp() >= next_tick)
+		{
+			tick();
+			next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS);
+		}
+		ph_shmem_take(slot->worker_no, &lanes, &config);
+		MemoryContextSwitchTo(context);
+		timeout = ops->turn(&lanes, config);
+		MemoryContextSwitchTo(TopMemoryContext);
+		MemoryContextReset(context);
+
+		if (timeout < 0 || timeout > TICK_MS)
+			timeout = TICK_MS;
+		if (WaitEventSetWait(set, timeout, &event, 1, wait_event) == 1 && (event.events & WL_LATCH_SET) != 0)
+			ResetLatch(MyLatch);
+	}
+}
+
+/* ---- transactions ---- */
+
+static void
+log_failure(int *streak)
+{
+	if ((*streak)++ % LOG_EVERY == 0)
+		EmitErrorReport();
+}
+
+bool
+ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error)
+{
+	static int	streak;
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool ok = true;
+
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, "planthub: record and claim");
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_LIMIT_MS);
+		MemoryContextSwitchTo(context);
+		fn(arg);
+		disable_timeout(STATEMENT_TIMEOUT, false);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		streak = 0;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		disable_timeout(STATEMENT_TIMEOUT, false);
+		MemoryContextSwitchTo(context);
+		if (error != NULL)
+			*error = CopyErrorData();
+		else
+			log_failure(&streak);
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return ok;
+}
