@@ -79,3 +79,4 @@ RETURN (SELECT h.id FROM planthub.hub AS h);
 COMMENT ON FUNCTION planthub.hub_id() IS 'Identity of this hub, as in its idempotency keys and in the CloudEvents source';
 
 ALTER TABLE planthub.lane ALTER COLUMN hub SET DEFAULT planthub.hub_id();
+ALTER TABLE planthub.route ALTER COLUMN hub SET DEFAULT planthub.hub_id();

@@ -32,8 +32,11 @@ COMMENT ON COLUMN planthub.replayed.endpoint IS 'Endpoint it goes to';
 COMMENT ON COLUMN planthub.replayed.key IS 'Ordering key';
 COMMENT ON COLUMN planthub.replayed.action IS 'released: goes now; blocked: goes after an earlier one of its key; repeated: has a new delivery; queued, in_flight: on its way anyway, untouched; paused: its route or key is paused, untouched; gone: its message or lane is no longer there';
 
--- A lane belongs to the hub with this id.  The lanes of a dump can therefore not be loaded before the hub's own row:
--- without lanes a restored copy sends nothing, and with them it knows already that it is a copy.
+-- A lane and a route belong to the hub with this id.  Those of a dump can therefore not be loaded before the hub's own
+-- row, in whatever order a parallel restore takes the tables: without lanes a restored copy sends nothing, and with them
+-- it knows already that it is a copy.
 ALTER TABLE planthub.hub ADD UNIQUE (id);
 ALTER TABLE planthub.lane ADD COLUMN hub uuid NOT NULL REFERENCES planthub.hub (id);
+ALTER TABLE planthub.route ADD COLUMN hub uuid NOT NULL REFERENCES planthub.hub (id);
 COMMENT ON COLUMN planthub.lane.hub IS 'Identity of the hub; keeps a restore from loading lanes before it knows that it is a copy';
+COMMENT ON COLUMN planthub.route.hub IS 'Identity of the hub; keeps a restore from loading routes before it knows that it is a copy';
