@@ -125,12 +125,12 @@ class Nginx:
         user = f'user {USER};' if os.geteuid() == 0 else ''
         paths = ' '.join(f'{kind}_temp_path {folder}/{kind};' for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
         (folder / 'conf').write_text(f'''
-            worker_processes 1; daemon off; {user} pid {folder}/pid; error_log {folder}/error.log;
-            events {{ worker_connections 2048; }}
+            worker_processes 1; worker_rlimit_nofile 20000; daemon off; {user} pid {folder}/pid; error_log {folder}/error.log;
+            events {{ worker_connections 16384; }}
             http {{
                 access_log off; keepalive_requests 1000000000; client_max_body_size 64m; {paths}
                 server {{
-                    listen 127.0.0.1:{self.port};
+                    listen 127.0.0.1:{self.port} backlog=4096;
                     location / {{ return 204; }}
                     location = /requests {{ stub_status; }}
                 }}
