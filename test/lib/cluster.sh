@@ -67,7 +67,8 @@ ph_cluster() {
 }
 
 ph_start() {
-	ph_as "$(ph_bin "$1")/pg_ctl" -D "$1/data" -l "$1/server.log" -w -t 60 start >/dev/null || {
+	ph_as "$(ph_bin "$1")/pg_ctl" -D "$1/data" -l "$1/server.log" -w -t 60 start >"$1/start.log" 2>&1 || {
+		cat "$1/start.log" >&2
 		tail -n 30 "$1/server.log" >&2
 		return 1
 	}
