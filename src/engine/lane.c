@@ -2,9 +2,10 @@
  * lane.c
  *	  A lane and its owner; see lane.h for the protocol and window.c for the reading.
  *
- * The crash counts: a window left by one crash runs again as it is.  Left by two, it is halved with every further
- * crash and its parts run alone, so that a message that kills its worker ends up in a window of its own; left by three,
- * a single delivery is parked.
+ * Crashes: a window left by one crash runs again as it is.  Left by two, it is halved with every further crash and its
+ * parts run alone, one after the other, so that a message that kills its worker ends up in a window of its own; there, left
+ * by three, it is parked.  Only a window that was under way is charged with a crash: a recovery is written when the lane
+ * is taken and once more when its turn comes (started).
  */
 #include "postgres.h"
 
@@ -35,6 +36,7 @@ typedef struct WindowRow
 	int64		origin;			/* 0: a claim */
 	int			deliveries;
 	int			crashes;
+	bool		started;
 	PhCursor	cursor;			/* snapshots, floors, ceiling; position is not used */
 } WindowRow;
 
@@ -285,11 +287,22 @@ claim_recovery(PhLaneState *lane, PhRecovery *recovery, const PhConfig *config, 
 {
 	PhDeliveryRow *rows = palloc(sizeof(PhDeliveryRow) * (Size) Max(recovery->deliveries, 1));
 	int			n = without_outcome(rows, read_recovery(lane, recovery, rows, snapshot->snapshot));
+	WindowRow	window = {0};
 
 	claim->recovery = recovery;
 	if (n == 0)
 		return;
-	claim->batch = ph_item_create_batch(parent, lane->id, recovery->batch_no, n);
+	window.batch_no = lane->batch_no + 1;
+	window.origin = recovery->batch_no;
+	window.first_id = recovery->first_id;
+	window.last_id = recovery->last_id;
+	window.deliveries = recovery->deliveries;
+	window.crashes = recovery->crashes;
+	window.started = true;
+	window.cursor.s_old = recovery->s_old;
+	window.cursor.s_new = recovery->s_new;
+	append_window(lane, &window, oldest_open_window(lane, recovery->batch_no));
+	claim->batch = ph_item_create_batch(parent, lane->id, window.batch_no, n);
 	claim->batch->crashes = recovery->crashes;
 	fill_batch(claim->batch, rows, n, config, snapshot->snapshot, lane->careful);
 }
@@ -333,6 +346,7 @@ ph_lane_claim(PhLaneState *lane, const PhConfig *config, const PhClaimSnapshot *
 		window.last_id = rows[n - 1].id;
 		window.deliveries = n;
 		window.cursor = *cursor;
+		window.started = true;
 		cursor->position = window.last_id;
 		append_window(lane, &window, oldest_open_window(lane, window.batch_no));
 		claim->batch = ph_item_create_batch(parent, lane->id, window.batch_no, n);
@@ -348,14 +362,12 @@ ph_lane_adopt(const PhClaim *claim)
 
 	if (claim->batch != NULL)
 		dlist_push_tail(&lane->batches, &claim->batch->node);
-	if (claim->recovery != NULL)
-	{
-		free_recovery(claim->recovery);
-		return;
-	}
-	set_cursor(lane, &claim->cursor);
 	if (claim->batch != NULL)
 		lane->batch_no = claim->batch->batch_no;
+	if (claim->recovery != NULL)
+		free_recovery(claim->recovery);
+	else
+		set_cursor(lane, &claim->cursor);
 }
 
 static int64
@@ -386,8 +398,8 @@ append_window(PhLaneState *lane, const WindowRow *window, int64 oldest_open)
 {
 	int			slot = ph_current_slot();
 	PhAppend   *append = ph_append_open(PH_LOG_LANE_WINDOW, slot);
-	Datum		values[18];
-	bool		nulls[18] = {0};
+	Datum		values[19];
+	bool		nulls[19] = {0};
 	int			i = 0;
 
 	values[i++] = Int64GetDatum(window->batch_no);
@@ -407,6 +419,7 @@ append_window(PhLaneState *lane, const WindowRow *window, int64 oldest_open)
 	values[i++] = Int16GetDatum((int16) slot);
 	values[i++] = Int16GetDatum((int16) Min(window->crashes, PG_INT16_MAX));
 	values[i++] = BoolGetDatum(window->cursor.used_up);
+	values[i++] = BoolGetDatum(window->started);
 	values[i++] = ph_window_encode_snapshot(&window->cursor.s_old);
 	values[i++] = ph_window_encode_snapshot(&window->cursor.s_new);
 	ph_append_row(append, values, nulls);
@@ -422,7 +435,8 @@ read_open_windows(int lane, int64 newest, WindowRow **windows)
 	static PhStatement read = {
 		"WITH recent AS MATERIALIZED (SELECT w.* FROM planthub.lane_window AS w WHERE w.lane = $1 AND w.batch_no >="
 		" (SELECT oldest_open FROM planthub.lane_window WHERE lane = $1 AND batch_no = $2))"
-		" SELECT batch_no, first_id, last_id, deliveries, crashes, id_floor, id_ceiling, s_old, s_new FROM recent AS r"
+		" SELECT batch_no, first_id, last_id, deliveries, crashes, id_floor, id_ceiling, s_old, s_new, started"
+		" FROM recent AS r"
 		" WHERE NOT EXISTS (SELECT FROM recent AS later WHERE later.origin = r.batch_no) AND deliveries > 0"
 		" ORDER BY batch_no",
 		2, {INT4OID, INT8OID}
@@ -445,8 +459,27 @@ read_open_windows(int lane, int64 newest, WindowRow **windows)
 		window->cursor.ceiling = ph_sql_int64(i, 7);
 		read_snapshot(i, 8, &window->cursor.s_old);
 		read_snapshot(i, 9, &window->cursor.s_new);
+		window->started = ph_sql_bool(i, 10);
 	}
 	return n;
+}
+
+/* Puts a window that is on disk into the list of what is to be run. */
+static void
+remember_recovery(PhLaneState *lane, const WindowRow *window)
+{
+	MemoryContext old = MemoryContextSwitchTo(lane->context);
+	PhRecovery *recovery = palloc0(sizeof(PhRecovery));
+
+	MemoryContextSwitchTo(old);
+	recovery->batch_no = window->batch_no;
+	recovery->first_id = window->first_id;
+	recovery->last_id = window->last_id;
+	recovery->deliveries = window->deliveries;
+	recovery->crashes = window->crashes;
+	copy_snapshot(&recovery->s_old, &window->cursor.s_old, lane->context);
+	copy_snapshot(&recovery->s_new, &window->cursor.s_new, lane->context);
+	dlist_push_tail(&lane->recoveries, &recovery->node);
 }
 
 /* Writes the part rows[from..to) of a window as a recovery of its own. */
@@ -454,8 +487,6 @@ static void
 add_recovery(PhLaneState *lane, const WindowRow *origin, const PhDeliveryRow *rows, int from, int to)
 {
 	WindowRow	window = *origin;
-	MemoryContext old;
-	PhRecovery *recovery;
 
 	window.origin = origin->batch_no;
 	window.batch_no = ++lane->batch_no;
@@ -463,22 +494,22 @@ add_recovery(PhLaneState *lane, const WindowRow *origin, const PhDeliveryRow *ro
 	window.last_id = rows[to - 1].id;
 	window.deliveries = to - from;
 	window.crashes = origin->crashes + 1;
-
-	old = MemoryContextSwitchTo(lane->context);
-	recovery = palloc0(sizeof(PhRecovery));
-	MemoryContextSwitchTo(old);
-	recovery->batch_no = window.batch_no;
-	recovery->first_id = window.first_id;
-	recovery->last_id = window.last_id;
-	recovery->deliveries = window.deliveries;
-	recovery->crashes = window.crashes;
-	copy_snapshot(&recovery->s_old, &window.cursor.s_old, lane->context);
-	copy_snapshot(&recovery->s_new, &window.cursor.s_new, lane->context);
-	dlist_push_tail(&lane->recoveries, &recovery->node);
+	window.started = false;
+	remember_recovery(lane, &window);
 	append_window(lane, &window, oldest_open_window(lane, window.batch_no));
 }
 
-/* A recovery's range must hold exactly its rows, so rows with an outcome split nothing: ranges are by position. */
+static int
+position_of(int64 id, const PhDeliveryRow *rows)
+{
+	int			at = 0;
+
+	while (rows[at].id != id)
+		at++;
+	return at;
+}
+
+/* A recovery is a range of ids: from its first delivery without an outcome to its last one. */
 static void
 recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 {
@@ -492,7 +523,6 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 	int			crashes = window->crashes + 1;
 	int			n = read_recovery(lane, &range, all, GetActiveSnapshot());
 	int			nopen;
-	int			middle = 0;
 	int			i;
 
 	memcpy(open_ones, all, sizeof(PhDeliveryRow) * (Size) n);
@@ -501,21 +531,28 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 		return;
 	for (i = 0; i < nopen; i++)
 		ids[i] = open_ones[i].id;
-	if (nopen == 1 && crashes >= CRASHES_TO_PARK)
+	if (!window->started)
+		remember_recovery(lane, window);
+	else if (window->deliveries == 1 && crashes >= CRASHES_TO_PARK)
 		ph_held_insert_leftover(lane->id, ids, 1, crashes, "parked", "WORKER_CRASHED",
 								psprintf("the worker crashed %d times while it had this delivery", crashes));
 	else if (!idempotent)
 		ph_held_insert_leftover(lane->id, ids, nopen, crashes, "in_doubt", "WORKER_CRASHED",
 								"the worker crashed before it recorded an outcome; the request may have been sent");
-	else if (nopen > 1 && crashes >= CRASHES_TO_SPLIT)
-	{
-		while (all[middle].id != open_ones[nopen / 2].id)
-			middle++;
-		add_recovery(lane, window, all, 0, middle);
-		add_recovery(lane, window, all, middle, n);
-	}
 	else
-		add_recovery(lane, window, all, 0, n);
+	{
+		int			first = position_of(open_ones[0].id, all);
+		int			last = position_of(open_ones[nopen - 1].id, all);
+		int			middle = position_of(open_ones[nopen / 2].id, all);
+
+		if (nopen > 1 && crashes >= CRASHES_TO_SPLIT)
+		{
+			add_recovery(lane, window, all, first, middle);
+			add_recovery(lane, window, all, middle, last + 1);
+		}
+		else
+			add_recovery(lane, window, all, first, last + 1);
+	}
 }
 
 static void

@@ -29,9 +29,9 @@ BEGIN
         UPDATE planthub.delivery AS d SET xid = '3' WHERE NOT pg_visible_in_snapshot(d.xid, pg_current_snapshot())
     ), cursors AS (
         INSERT INTO planthub.lane_window (batch_no, token, at, oldest_open, first_id, last_id, id_floor, id_ceiling,
-            next_floor, lane, owner, deliveries, slot, crashes, used_up, s_old, s_new)
+            next_floor, lane, owner, deliveries, slot, crashes, used_up, started, s_old, s_new)
         SELECT n.batch_no, 0, now(), n.batch_no, 0, 0, 0, last_given, last_given, l.id, pg_backend_pid(), 0, hub.slot, 0,
-               true, pg_current_snapshot(), pg_current_snapshot()
+               true, true, pg_current_snapshot(), pg_current_snapshot()
         FROM planthub.lane AS l
         CROSS JOIN LATERAL (SELECT coalesce(max(w.batch_no), 0) + 1 AS batch_no
                             FROM planthub.lane_window AS w WHERE w.lane = l.id) AS n

@@ -51,9 +51,9 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO planthub.lane_window (batch_no, token, at, oldest_open, first_id, last_id, id_floor, id_ceiling,
-        next_floor, origin, lane, owner, deliveries, slot, crashes, used_up, s_old, s_new)
+        next_floor, origin, lane, owner, deliveries, slot, crashes, used_up, started, s_old, s_new)
     SELECT w.batch_no, w.token, w.at, w.oldest_open, w.first_id, w.last_id, w.id_floor, w.id_ceiling,
-        w.next_floor, w.origin, w.lane, w.owner, w.deliveries, hub.slot, w.crashes, w.used_up, w.s_old, w.s_new
+        w.next_floor, w.origin, w.lane, w.owner, w.deliveries, hub.slot, w.crashes, w.used_up, w.started, w.s_old, w.s_new
     FROM planthub.lane_cursor AS c
     JOIN planthub.lane_window AS w ON w.lane = c.lane AND w.batch_no >= least(c.oldest_open, c.batch_no)
     WHERE w.slot = next;

@@ -89,6 +89,7 @@ CREATE TABLE planthub.lane_window (
     slot        smallint NOT NULL,
     crashes     smallint NOT NULL,
     used_up     boolean NOT NULL,
+    started     boolean NOT NULL,
     s_old       pg_snapshot NOT NULL,
     s_new       pg_snapshot NOT NULL
 ) PARTITION BY LIST (slot);
@@ -107,7 +108,8 @@ COMMENT ON COLUMN planthub.lane_window.lane IS 'The lane';
 COMMENT ON COLUMN planthub.lane_window.owner IS 'Process id of the owner';
 COMMENT ON COLUMN planthub.lane_window.deliveries IS 'How many deliveries it holds';
 COMMENT ON COLUMN planthub.lane_window.slot IS 'Log slot of the row';
-COMMENT ON COLUMN planthub.lane_window.crashes IS 'How often its worker crashed while it was open';
+COMMENT ON COLUMN planthub.lane_window.crashes IS 'How often its worker crashed while it was under way';
+COMMENT ON COLUMN planthub.lane_window.started IS 'Whether it was handed out with this row; false: a recovery that waits for its turn, so a crash is not its doing';
 COMMENT ON COLUMN planthub.lane_window.s_old IS 'Deliveries visible in this snapshot were handed out before';
 COMMENT ON COLUMN planthub.lane_window.used_up IS 'Whether nothing between the snapshots lies beyond last_id: the next claim starts from s_new';
 COMMENT ON COLUMN planthub.lane_window.s_new IS 'Deliveries visible in this one belong to the window';
