@@ -15,7 +15,7 @@ INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, s
 INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_slot, site)
     SELECT n, CASE WHEN n % 2 = 0 THEN '3' ELSE '999999999999' END::xid8, n, 201, 301, 1, 1, 'P1' FROM generate_series(1, 10) AS n;
 SELECT setval('planthub.delivery_id_seq', 10);
-INSERT INTO planthub.lane_window VALUES (7, 3, '2026-01-01', 6, 1, 3, 0, 100, 0, NULL, 201, 0, 3, 1, 0, true, '3:3:', '999999999990:999999999990:');
+INSERT INTO planthub.lane_window VALUES (7, 3, '2026-01-01', 6, 1, 3, 0, 100, 0, NULL, 201, 0, 3, 1, 0, true, true, '3:3:', '999999999990:999999999990:');
 INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, status, slot, outcome, site)
     SELECT n, n, now(), 1000, 201, 1, 200, 1, CASE n WHEN 1 THEN 'success' WHEN 2 THEN 'expired' ELSE 'transient' END, 'P1' FROM generate_series(1, 4) AS n;
 INSERT INTO planthub.held (delivery_id, message_id, due_at, lane, route, message_slot, state, site, key, token) VALUES
@@ -52,7 +52,7 @@ SELECT planthub.rotate(true);
 INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, slot, outcome, site)
     VALUES (currval('planthub.delivery_id_seq'), 5, now(), 1000, 202, 1, 0, 'success', 'P1');
 -- the newest window of a lane is carried over
-INSERT INTO planthub.lane_window SELECT batch_no + 1, token, '2026-03-01', oldest_open, 1, 3, 0, 100, 0, NULL, lane, 0, 3, 1, 0, true, s_old, s_new
+INSERT INTO planthub.lane_window SELECT batch_no + 1, token, '2026-03-01', oldest_open, 1, 3, 0, 100, 0, NULL, lane, 0, 3, 1, 0, true, true, s_old, s_new
     FROM planthub.lane_window WHERE lane = 201 AND slot = 0;
 SELECT lane, batch_no, slot FROM planthub.lane_window ORDER BY 1, 2;
 SELECT planthub.rotate(true);

@@ -36,7 +36,7 @@ INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_s
 SELECT setval('planthub.delivery_id_seq', 100);
 -- everything is claimed but 19
 INSERT INTO planthub.lane_window
-    SELECT 1, 1, now(), 1, 1, l.last, 0, 100, 0, NULL, l.id, 0, 9, 0, 0, false, '5:5:', '9:9:'
+    SELECT 1, 1, now(), 1, 1, l.last, 0, 100, 0, NULL, l.id, 0, 9, 0, 0, false, true, '5:5:', '9:9:'
     FROM (VALUES (201, 9), (202, 18)) AS l (id, last);
 INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, status, slot, outcome, site)
     SELECT d.id, d.message_id, now(), 1000, d.lane, 1, 200, 0, CASE d.id WHEN 3 THEN 'expired' WHEN 4 THEN 'duplicate' ELSE 'success' END, d.site

@@ -31,9 +31,9 @@ INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_s
     FROM (VALUES (1, 5), (2, 5), (3, 5), (4, 11), (5, 11), (9, 11), (10, 11), (6, 12), (7, 25), (8, 9), (11, 5)) AS d (id, xid);
 INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_slot, site) VALUES (12, '5', 12, 202, 302, 0, 4, 'P1');
 INSERT INTO planthub.lane_window VALUES
-    (1, 1, now() - interval '1 h', 1, 1, 3, 0, 100, 0, NULL, 201, 0, 3, 0, 0, true, '3:3:', '10:10:'),
-    (2, 1, now(), 2, 4, 9, 0, 100, 0, NULL, 201, 0, 3, 1, 0, false, '10:10:', '10:20:12,14'),
-    (3, 1, now(), 2, 4, 5, 0, 100, 0, 2, 201, 0, 2, 1, 1, false, '10:10:', '10:20:12,14');
+    (1, 1, now() - interval '1 h', 1, 1, 3, 0, 100, 0, NULL, 201, 0, 3, 0, 0, true, true, '3:3:', '10:10:'),
+    (2, 1, now(), 2, 4, 9, 0, 100, 0, NULL, 201, 0, 3, 1, 0, false, true, '10:10:', '10:20:12,14'),
+    (3, 1, now(), 2, 4, 5, 0, 100, 0, 2, 201, 0, 2, 1, 1, false, true, '10:10:', '10:20:12,14');
 INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, status, slot, outcome, site, error) VALUES
     (1, 1, '2026-01-01 12:00:01', 1500, 201, 1, 503, 1, 'transient', 'P1', 'service unavailable'),
     (1, 1, '2026-01-01 12:00:05', 2500, 201, 2, 200, 2, 'success', 'P1', NULL),

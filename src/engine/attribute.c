@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#ifdef PG_VERSION_NUM
+#ifdef POSTGRES_H
 #error "attribute.c must not include postgres.h"
 #endif
 

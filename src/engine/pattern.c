@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#ifdef PG_VERSION_NUM
+#ifdef POSTGRES_H
 #error "pattern.c must not include postgres.h"
 #endif
 

@@ -1,6 +1,6 @@
 /*
  * snapshot.c
- *	  Arithmetic on stored snapshots; see snapshot.h.
+ *	  Arithmetic on stored snapshots; see snapshot.h.  Pure C.
  */
 #ifdef POSTGRES_H
 #error "snapshot.c is pure C"

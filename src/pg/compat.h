@@ -21,7 +21,13 @@
 #define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
+/* 14 takes requests for shared memory right in _PG_init. */
+#if PG_VERSION_NUM >= 150000
+#define PH_SHMEM_REQUEST_HOOK
+#endif
+
 #if PG_VERSION_NUM >= 170000
+#define PH_TRANSACTION_TIMEOUT
 #define ph_create_wait_event_set(nevents)	CreateWaitEventSet(NULL, nevents)
 #define ph_wait_event(name)					WaitEventExtensionNew(name)
 #else

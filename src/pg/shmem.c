@@ -15,7 +15,7 @@
 static PhShared *shared = NULL;
 static PhSlot *own_slot = NULL;
 
-#if PG_VERSION_NUM >= 150000
+#ifdef PH_SHMEM_REQUEST_HOOK
 static shmem_request_hook_type previous_request_hook = NULL;
 #endif
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -23,7 +23,7 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void
 request(void)
 {
-#if PG_VERSION_NUM >= 150000
+#ifdef PH_SHMEM_REQUEST_HOOK
 	if (previous_request_hook != NULL)
 		previous_request_hook();
 #endif
@@ -42,7 +42,7 @@ startup(void)
 void
 ph_shmem_init_hooks(void)
 {
-#if PG_VERSION_NUM >= 150000
+#ifdef PH_SHMEM_REQUEST_HOOK
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request;
 #else

@@ -142,7 +142,7 @@ force_settings(void)
 		{"statement_timeout", "0"},
 		{"lock_timeout", "10s"},
 		{"idle_in_transaction_session_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
+#ifdef PH_TRANSACTION_TIMEOUT
 		{"transaction_timeout", "0"},
 #endif
 		{"application_name", "planthub " PLANTHUB_VERSION},

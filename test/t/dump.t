@@ -62,7 +62,7 @@ sql original "
 	INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_slot, site)
 	SELECT nextval('planthub.delivery_id_seq'), CASE WHEN m.id > 50 THEN '99999999999'::xid8 ELSE m.xid END, m.id, l.id, r.id, m.slot, m.slot, 'P1'
 	FROM (SELECT * FROM planthub.message ORDER BY id) AS m, planthub.lane AS l, planthub.route AS r;
-	INSERT INTO planthub.lane_window SELECT n, 1, now(), n, 1, 50, 0, 100, 100, NULL, l.id, 0, 50, n % 8, 0, true, '5:5:', pg_current_snapshot()
+	INSERT INTO planthub.lane_window SELECT n, 1, now(), n, 1, 50, 0, 100, 100, NULL, l.id, 0, 50, n % 8, 0, true, true, '5:5:', pg_current_snapshot()
 	FROM planthub.lane AS l, generate_series(1, 16) AS n;
 	INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, slot, outcome, site)
 	SELECT d.id, d.message_id, now(), 1, d.lane, 1, d.slot, 'success', 'P1' FROM planthub.delivery AS d WHERE d.id <= 40;
