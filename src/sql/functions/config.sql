@@ -232,7 +232,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('%s "%s" still has undelivered deliveries', name, code),
             DETAIL = format('Without a final outcome: %s.', open),
-            HINT = format('Disable its routes and wait, or close them with planthub.discard(); see planthub.delivery_status WHERE %s = %L.', name, code);
+            HINT = format('Disable %s and wait, or close them with planthub.discard(); see planthub.delivery_status WHERE %s = %L.',
+                CASE name WHEN 'route' THEN 'it' ELSE 'its routes' END, name, code);
     END IF;
 END
 $$;
