@@ -4,7 +4,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -18,6 +20,7 @@
 #include "pg/relations.h"
 #include "pg/settings.h"
 #include "pg/shmem.h"
+#include "pg/xact.h"
 
 #define WAIT_MS		30000		/* for processes to start or end */
 #define STEP_MS		10
@@ -26,85 +29,125 @@ PG_FUNCTION_INFO_V1(planthub_start);
 PG_FUNCTION_INFO_V1(planthub_stop);
 PG_FUNCTION_INFO_V1(planthub_worker_list);
 
-/* How many workers of this database there are, running or on their way. */
-static int
+typedef struct Census
+{
+	int			processes;
+	int			ready;			/* have found the extension */
+	int			without_room;	/* could not be started at all */
+} Census;
+
+static Census
 count_workers(void)
 {
 	PhShared   *shared = ph_shmem_get();
-	int			n = 0;
+	Census		census = {0};
 	int			i;
 
 	LWLockAcquire(&shared->lock, LW_SHARED);
 	for (i = 0; i < PH_MAX_SLOTS; i++)
-		n += shared->slots[i].state != PH_SLOT_FREE && shared->slots[i].database == MyDatabaseId;
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->state == PH_SLOT_FREE || slot->database != MyDatabaseId)
+			continue;
+		if (slot->state != PH_SLOT_ENDED)
+			census.processes++;
+		else if (slot->failures > 0 && slot->started_at == 0)
+			census.without_room++;
+		census.ready += slot->state == PH_SLOT_RUNNING && slot->ready;
+	}
 	LWLockRelease(&shared->lock);
-	return n;
+	return census;
 }
 
-static bool
-wait_for_workers(bool running)
+static void
+step(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+wait_for_workers(void)
 {
 	int			waited;
 
 	for (waited = 0; waited < WAIT_MS; waited += STEP_MS)
 	{
-		if ((count_workers() > 0) == running)
-			return true;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STEP_MS, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		Census		census = count_workers();
+
+		if (census.ready > 0)
+			return;
+		if (census.without_room > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("could not start the planthub workers of this database"),
+					 errdetail("All background worker slots are in use."),
+					 errhint("Raise \"max_worker_processes\" and restart the server.")));
+		step();
 	}
-	return false;
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the planthub workers have not started yet"),
+			 errhint("The server's log says why.")));
 }
 
-Datum
-planthub_start(PG_FUNCTION_ARGS)
+/* Whether workers cannot run here, now; only an explicit call complains, not CREATE EXTENSION. */
+static bool
+is_impossible(bool complain)
 {
-	if (RecoveryInProgress())
+	if (!IsUnderPostmaster || IsBinaryUpgrade)
+		return true;
+	if (RecoveryInProgress() && complain)
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("planthub workers cannot run during recovery"),
 				 errhint("They start by themselves when this server is promoted.")));
-	if (!ph_enabled)
+	if (!ph_enabled && complain)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("planthub workers are switched off"),
 				 errhint("Set \"planthub.enabled\" to on and reload the configuration.")));
+	return RecoveryInProgress() || !ph_enabled;
+}
+
+/*
+ * The install script calls it too: then the workers can see the extension only after the commit, which asks again.
+ */
+Datum
+planthub_start(PG_FUNCTION_ARGS)
+{
+	bool		complain = !creating_extension;
+
+	if (is_impossible(complain))
+		PG_RETURN_VOID();
 	if (!ph_launcher_ensure())
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+		ereport(complain ? ERROR : WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not start the planthub launcher"),
+				 errdetail("All background worker slots are in use."),
 				 errhint("Raise \"max_worker_processes\" and restart the server.")));
 	ph_shmem_request(MyDatabaseId, true);
-	if (!wait_for_workers(true))
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the planthub workers have not started yet"),
-				 errhint("Look in the server's log, and at \"max_worker_processes\".")));
+	ph_xact_mark_config();
+	if (complain && !IsTransactionBlock())
+		wait_for_workers();
 	PG_RETURN_VOID();
 }
 
 Datum
 planthub_stop(PG_FUNCTION_ARGS)
 {
-	PhShared   *shared = ph_shmem_get();
-	Latch	   *latch;
+	int			waited = 0;
 
-	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	if (shared->nstopped == PH_MAX_REQUESTS)
-	{
-		LWLockRelease(&shared->lock);
+	if (!ph_shmem_stop(MyDatabaseId))
 		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("no more than %d databases can be stopped", PH_MAX_REQUESTS),
 				 errhint("Set \"planthub.enabled\" to off instead.")));
-	}
-	shared->stopped[shared->nstopped++] = MyDatabaseId;
-	latch = shared->launcher_latch;
-	LWLockRelease(&shared->lock);
-	if (latch != NULL)
-		SetLatch(latch);
-	if (latch != NULL && !wait_for_workers(false))
+	for (; count_workers().processes > 0 && waited < WAIT_MS; waited += STEP_MS)
+		step();
+	if (waited >= WAIT_MS)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the planthub workers have not ended yet")));
@@ -123,8 +166,8 @@ planthub_worker_list(PG_FUNCTION_ARGS)
 	for (i = 0; i < PH_MAX_SLOTS; i++)
 	{
 		PhSlot		slot;
-		Datum		values[4];
-		bool		nulls[4] = {0};
+		Datum		values[6];
+		bool		nulls[6] = {0};
 
 		LWLockAcquire(&shared->lock, LW_SHARED);
 		memcpy(&slot, &shared->slots[i], sizeof(slot));
@@ -137,6 +180,9 @@ planthub_worker_list(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(states[slot.state]);
 		values[3] = TimestampTzGetDatum(slot.started_at);
 		nulls[3] = slot.pid == 0;
+		values[4] = Int32GetDatum(slot.failures);
+		values[5] = TimestampTzGetDatum(slot.start_at);
+		nulls[5] = slot.state != PH_SLOT_ENDED || slot.start_at == 0;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

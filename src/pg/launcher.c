@@ -23,6 +23,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/procarray.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
@@ -39,24 +40,24 @@
 #define IDLE_MS			60000
 #define FIRST_PAUSE_MS	1000
 #define LONGEST_PAUSE_MS	60000
-#define HEALTHY_MS		30000	/* a worker that lived this long starts again at once */
-
-/* What the launcher alone knows of a slot. */
-typedef struct Child
-{
-	BackgroundWorkerHandle *handle; /* NULL: adopted from an earlier launcher */
-	int			failures;
-	TimestampTz start_at;		/* when to start it again; 0: not waiting */
-} Child;
+#define NO_ROOM_PAUSE_MS	5000	/* max_worker_processes used up */
+#define WAY_PAUSE_MS	500		/* while someone holds the lock of the database */
+#define HEALTHY_MS		30000	/* a worker that lived this long has no failures behind it */
+#define PROBES			2		/* workers at a time that have not yet found out whether there is an extension */
 
 static PhShared *shared;
-static Child children[PH_MAX_SLOTS];
+static BackgroundWorkerHandle *handles[PH_MAX_SLOTS];	/* NULL: adopted from an earlier launcher */
+static Oid *queue;				/* databases to look into */
+static int	nqueue;
 static bool was_enabled = true;
+static bool is_preloaded;
 
 static void detach(int code, Datum arg);
-static void request_all_databases(void);
+static void queue_all_databases(void);
 static void look_after(int i, TimestampTz now);
-static void take_requests(TimestampTz now);
+static void take_requests(void);
+static void take_queue(TimestampTz now);
+static void complete_databases(TimestampTz now);
 static long until_next(TimestampTz now);
 
 /* ---- registration ---- */
@@ -81,6 +82,7 @@ ph_launcher_register(void)
 
 	fill(&worker, "planthub launcher", "planthub launcher", "ph_launcher_main", 1);
 	RegisterBackgroundWorker(&worker);
+	is_preloaded = true;
 }
 
 bool
@@ -94,8 +96,8 @@ ph_launcher_ensure(void)
 	LWLockAcquire(&shared->lock, LW_SHARED);
 	pid = shared->launcher_pid;
 	LWLockRelease(&shared->lock);
-	if (pid != 0)
-		return true;
+	if (pid != 0 || is_preloaded)
+		return true;			/* or the postmaster is about to start it again */
 	fill(&worker, "planthub launcher", "planthub launcher", "ph_launcher_main", 1);
 	worker.bgw_notify_pid = MyProcPid;
 	return RegisterDynamicBackgroundWorker(&worker, &handle) &&
@@ -148,8 +150,10 @@ ph_launcher_main(Datum arg)
 		proc_exit(0);			/* a second one, started at the same moment */
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	pgstat_report_appname("planthub " PLANTHUB_VERSION);
 	wait_event = ph_wait_event("PlanthubLauncher");
-	request_all_databases();
+	was_enabled = ph_enabled;
+	queue_all_databases();
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -160,71 +164,93 @@ ph_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			if (ph_enabled && !was_enabled)
-				request_all_databases();
+				queue_all_databases();
 			was_enabled = ph_enabled;
 		}
 		for (i = 0; i < PH_MAX_SLOTS; i++)
 			look_after(i, now);
 		if (ph_enabled)
-			take_requests(now);
-		if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, until_next(now), wait_event) & WL_LATCH_SET)
-			ResetLatch(MyLatch);
+		{
+			take_requests();
+			take_queue(now);
+			complete_databases(now);
+		}
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, until_next(now), wait_event);
+		ResetLatch(MyLatch);
 	}
 }
 
 /* ---- databases ---- */
 
 static void
-request_all_databases(void)
+enqueue(Oid database)
+{
+	int			i;
+
+	for (i = 0; i < nqueue; i++)
+	{
+		if (queue[i] == database)
+			return;
+	}
+	queue = queue == NULL ? MemoryContextAlloc(TopMemoryContext, sizeof(Oid)) :
+		repalloc(queue, sizeof(Oid) * ((Size) nqueue + 1));
+	queue[nqueue++] = database;
+}
+
+/* Whether workers can run there: not in a template, which others want to copy, nor in what is left of a DROP. */
+static bool
+is_suitable(Form_pg_database database)
+{
+	return database->datallowconn && !database->datistemplate && database->datconnlimit != DATCONNLIMIT_INVALID_DB;
+}
+
+static void
+queue_all_databases(void)
 {
 	Relation	catalog;
 	TableScanDesc scan;
 	HeapTuple	tuple;
-	Oid			found[PH_MAX_REQUESTS];
-	int			n = 0;
-	int			i;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	catalog = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(catalog, 0, NULL);
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL && n < PH_MAX_REQUESTS)
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
-		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
-
-		if (database->datallowconn && !database->datistemplate)
-			found[n++] = database->oid;
+		if (is_suitable((Form_pg_database) GETSTRUCT(tuple)))
+			enqueue(((Form_pg_database) GETSTRUCT(tuple))->oid);
 	}
 	table_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	for (i = 0; i < n; i++)
-		ph_shmem_request(found[i], false);
 }
 
+/*
+ * Looks whether workers can run in a database, and gives its name.  *busy tells that someone is dropping, renaming or
+ * copying it: a worker started now would only wait for the end of that.
+ */
 static bool
-database_exists(Oid database)
+find_database(Oid oid, NameData *name, bool *busy)
 {
-	bool		exists;
+	LOCKTAG		tag;
+	HeapTuple	tuple;
+	bool		suitable = false;
 
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, oid, 0);
+	*busy = LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL;
+	if (!*busy)
+		LockRelease(&tag, RowExclusiveLock, true);
 	StartTransactionCommand();
-	exists = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
-	CommitTransactionCommand();
-	return exists;
-}
-
-static bool
-is_stopped(Oid database)
-{
-	int			i;
-
-	for (i = 0; i < shared->nstopped; i++)
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(oid));
+	if (HeapTupleIsValid(tuple))
 	{
-		if (shared->stopped[i] == database)
-			return true;
+		suitable = is_suitable((Form_pg_database) GETSTRUCT(tuple));
+		*name = ((Form_pg_database) GETSTRUCT(tuple))->datname;
+		ReleaseSysCache(tuple);
 	}
-	return false;
+	CommitTransactionCommand();
+	return suitable;
 }
 
 /* ---- slots ---- */
@@ -237,110 +263,135 @@ free_slot(int i)
 	shared->slots[i].database = InvalidOid;
 	shared->slots[i].generation = ++shared->generation;
 	LWLockRelease(&shared->lock);
-	if (children[i].handle != NULL)
-		pfree(children[i].handle);
-	memset(&children[i], 0, sizeof(children[i]));
+	if (handles[i] != NULL)
+		pfree(handles[i]);
+	handles[i] = NULL;
 }
 
 static void
-start_child(int i, TimestampTz now)
+set_ended(PhSlot *slot, TimestampTz start_at)
+{
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	slot->state = PH_SLOT_ENDED;
+	slot->start_at = start_at;
+	LWLockRelease(&shared->lock);
+}
+
+/* Asks the postmaster for the process of a slot. */
+static void
+start_process(int i, const NameData *database, TimestampTz now)
 {
 	PhSlot	   *slot = &shared->slots[i];
 	BackgroundWorker worker;
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContext old;
 	char		name[BGW_MAXLEN];
+	bool		registered;
 
-	snprintf(name, sizeof(name), "planthub worker %d", slot->worker_no);
+	snprintf(name, sizeof(name), "planthub worker %d of %s", slot->worker_no, NameStr(*database));
 	fill(&worker, name, "planthub worker", "ph_worker_main", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = Int32GetDatum(i);
 	worker.bgw_notify_pid = MyProcPid;
+	ph_shmem_clear_marks(slot);
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	slot->generation = ++shared->generation;
 	slot->state = PH_SLOT_STARTING;
-	slot->absent = false;
+	slot->ending = PH_END_FAILED;
+	slot->workers = ph_workers;
+	slot->ready = false;
 	slot->pid = 0;
+	slot->start_at = slot->started_at = 0;
 	LWLockRelease(&shared->lock);
 	memcpy(worker.bgw_extra, &slot->generation, sizeof(slot->generation));
-	if (children[i].handle != NULL)
-		pfree(children[i].handle);
-	children[i].handle = NULL;
-	children[i].start_at = 0;
-	if (!RegisterDynamicBackgroundWorker(&worker, &children[i].handle))
-	{
-		if (children[i].failures++ == 0)
-			ereport(LOG,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("could not start planthub worker %d of database %u", slot->worker_no, slot->database),
-					 errhint("Raise \"max_worker_processes\" and restart the server.")));
-		slot->state = PH_SLOT_ENDED;
-		children[i].start_at = TimestampTzPlusMilliseconds(now, LONGEST_PAUSE_MS / 4);
-	}
+	if (handles[i] != NULL)
+		pfree(handles[i]);
+	handles[i] = NULL;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&worker, &handles[i]);
 	MemoryContextSwitchTo(old);
+	if (registered)
+		return;
+	handles[i] = NULL;
+	if (slot->failures++ == 0)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start planthub worker %d of database \"%s\"", slot->worker_no, NameStr(*database)),
+				 errdetail("All background worker slots are in use."),
+				 errhint("Raise \"max_worker_processes\" and restart the server.")));
+	set_ended(slot, TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS));
 }
 
-/* Whether the process that was to use the slot is gone. */
+/* Starts the worker of a slot if its database can have one now; gives the slot back if it never can. */
+static void
+start_worker(int i, TimestampTz now)
+{
+	NameData	name;
+	bool		busy;
+
+	if (!find_database(shared->slots[i].database, &name, &busy))
+		free_slot(i);
+	else if (busy)
+		set_ended(&shared->slots[i], TimestampTzPlusMilliseconds(now, WAY_PAUSE_MS));
+	else
+		start_process(i, &name, now);
+}
+
+/* Whether the process that was to use the slot is gone.  A handle knows best: until it says so, its place is not free. */
 static bool
 has_ended(int i)
 {
 	PhSlot	   *slot = &shared->slots[i];
 	pid_t		pid;
 
-	if (slot->state == PH_SLOT_ENDED)
-		return true;
-	if (children[i].handle != NULL)
-		return GetBackgroundWorkerPid(children[i].handle, &pid) == BGWH_STOPPED;
-	return slot->pid == 0 || BackendPidGetProc(slot->pid) == NULL;
+	if (handles[i] != NULL)
+		return GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED;
+	return slot->state == PH_SLOT_ENDED || slot->pid == 0 || BackendPidGetProc(slot->pid) == NULL;
 }
 
-static void
-plan_restart(int i, TimestampTz now)
+static TimestampTz
+next_start(PhSlot *slot, TimestampTz now)
 {
-	PhSlot	   *slot = &shared->slots[i];
-	Child	   *child = &children[i];
 	int			pause;
 
+	if (slot->ending == PH_END_AGAIN || slot->ending == PH_END_STOPPED)
+		return now;
+	if (slot->ending == PH_END_MADE_WAY)
+		return TimestampTzPlusMilliseconds(now, WAY_PAUSE_MS);
 	if (slot->started_at != 0 && now - slot->started_at >= HEALTHY_MS * INT64CONST(1000))
-		child->failures = 0;
-	pause = Min(FIRST_PAUSE_MS << Min(child->failures, 6), LONGEST_PAUSE_MS);
-	child->failures++;
-	slot->state = PH_SLOT_ENDED;
-	child->start_at = TimestampTzPlusMilliseconds(now, pause);
+		slot->failures = 0;
+	pause = Min(FIRST_PAUSE_MS << Min(slot->failures, 6), LONGEST_PAUSE_MS);
+	if (slot->failures++ == 0)
+		ereport(LOG,
+				(errmsg("planthub worker %d of database %u ended unexpectedly", slot->worker_no, slot->database),
+				 errdetail("It is started again in %d ms, then in growing intervals, without further notice.", pause)));
+	return TimestampTzPlusMilliseconds(now, pause);
 }
 
 static void
 look_after(int i, TimestampTz now)
 {
 	PhSlot	   *slot = &shared->slots[i];
-	Child	   *child = &children[i];
 	bool		wanted;
 
 	if (slot->state == PH_SLOT_FREE)
 		return;
-	wanted = ph_enabled && !is_stopped(slot->database) && slot->workers == ph_workers;
+	wanted = ph_enabled && !ph_shmem_is_stopped(slot->database) && slot->worker_no < ph_workers;
 	if (!has_ended(i))
 	{
-		if (!wanted && slot->pid != 0)
-			kill(slot->pid, SIGTERM);
-		return;
-	}
-	if (!wanted || slot->absent)
-	{
-		bool		again = !slot->absent && ph_enabled && !is_stopped(slot->database);
-		Oid			database = slot->database;
+		if ((!wanted || slot->workers != ph_workers) && pg_atomic_exchange_u32(&slot->stop, 1) == 0)
+		{
+			Latch	   *latch = slot->latch;
 
-		free_slot(i);
-		if (again)
-			ph_shmem_request(database, false);
+			if (latch != NULL)
+				SetLatch(latch);
+		}
 		return;
 	}
-	if (child->start_at == 0)
-		plan_restart(i, now);
-	if (child->start_at > now)
-		return;
-	if (database_exists(slot->database))
-		start_child(i, now);
-	else
+	if (!wanted || (slot->ending == PH_END_ABSENT && slot->state == PH_SLOT_ENDED && slot->start_at == 0))
 		free_slot(i);
+	else if (slot->start_at == 0)
+		set_ended(slot, next_start(slot, now));
+	if (slot->state != PH_SLOT_FREE && slot->start_at <= now)
+		start_worker(i, now);
 }
 
 static int
@@ -357,67 +408,108 @@ find_slot(Oid database, int worker_no)
 	return -1;
 }
 
-static int
-free_slot_no(void)
-{
-	int			i;
-
-	for (i = 0; i < PH_MAX_SLOTS; i++)
-	{
-		if (shared->slots[i].state == PH_SLOT_FREE)
-			return i;
-	}
-	return -1;
-}
-
-static void
-start_database(Oid database, TimestampTz now)
+/* Takes a slot and starts its worker; false when there is none left. */
+static bool
+add_worker(Oid database, int worker_no, TimestampTz now)
 {
 	static bool logged;
-	int			worker_no;
+	int			i;
 
-	for (worker_no = 0; worker_no < ph_workers; worker_no++)
+	for (i = 0; i < PH_MAX_SLOTS && shared->slots[i].state != PH_SLOT_FREE; i++)
+		;
+	if (i == PH_MAX_SLOTS)
 	{
-		int			i;
-
-		if (find_slot(database, worker_no) >= 0)
-			continue;
-		i = free_slot_no();
-		if (i < 0)
-		{
-			if (!logged)
-				ereport(LOG,
-						(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						 errmsg("no more than %d planthub workers can run in a server", PH_MAX_SLOTS)));
-			logged = true;
-			return;
-		}
-		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-		shared->slots[i].database = database;
-		shared->slots[i].worker_no = worker_no;
-		shared->slots[i].workers = ph_workers;
-		shared->slots[i].started_at = 0;
-		LWLockRelease(&shared->lock);
-		start_child(i, now);
+		if (!logged)
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("no more than %d planthub workers can run in a server", PH_MAX_SLOTS)));
+		logged = true;
+		return false;
 	}
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	shared->slots[i].state = PH_SLOT_ENDED;
+	shared->slots[i].start_at = now;
+	shared->slots[i].database = database;
+	shared->slots[i].worker_no = worker_no;
+	shared->slots[i].failures = 0;
+	shared->slots[i].started_at = 0;
+	shared->slots[i].pid = 0;
+	LWLockRelease(&shared->lock);
+	start_worker(i, now);
+	return true;
 }
 
+/* ---- who needs workers ---- */
+
 static void
-take_requests(TimestampTz now)
+take_requests(void)
 {
 	Oid			databases[PH_MAX_REQUESTS];
+	bool		all;
 	int			n;
 	int			i;
 
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	n = shared->nrequests;
+	all = shared->all_requested;
 	memcpy(databases, shared->requests, sizeof(Oid) * (Size) n);
 	shared->nrequests = 0;
+	shared->all_requested = false;
 	LWLockRelease(&shared->lock);
 	for (i = 0; i < n; i++)
+		enqueue(databases[i]);
+	if (all)
+		queue_all_databases();
+}
+
+/* Sends a first worker into the queued databases, a few at a time: it sees whether there is an extension. */
+static void
+take_queue(TimestampTz now)
+{
+	int			probes = 0;
+	int			kept = 0;
+	int			i;
+
+	for (i = 0; i < PH_MAX_SLOTS; i++)
 	{
-		if (!is_stopped(databases[i]) && database_exists(databases[i]))
-			start_database(databases[i], now);
+		PhSlot	   *slot = &shared->slots[i];
+
+		probes += slot->state == PH_SLOT_STARTING || (slot->state == PH_SLOT_RUNNING && !slot->ready);
+	}
+	for (i = 0; i < nqueue; i++)
+	{
+		int			old = find_slot(queue[i], 0);
+
+		if (ph_shmem_is_stopped(queue[i]))
+			continue;
+		if (old >= 0 && !(shared->slots[old].ending == PH_END_ABSENT && shared->slots[old].state == PH_SLOT_ENDED))
+			continue;			/* it has a worker, or will have one again */
+		if (old >= 0 || probes >= PROBES || !add_worker(queue[i], 0, now))
+			queue[kept++] = queue[i];
+		else
+			probes++;
+	}
+	nqueue = kept;
+}
+
+/* Once the first worker of a database has found the extension, the others follow. */
+static void
+complete_databases(TimestampTz now)
+{
+	int			i;
+	int			worker_no;
+
+	for (i = 0; i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->state != PH_SLOT_RUNNING || !slot->ready || slot->worker_no != 0 || slot->workers != ph_workers)
+			continue;
+		for (worker_no = 1; worker_no < ph_workers; worker_no++)
+		{
+			if (find_slot(slot->database, worker_no) < 0 && !add_worker(slot->database, worker_no, now))
+				return;
+		}
 	}
 }
 
@@ -429,9 +521,11 @@ until_next(TimestampTz now)
 
 	for (i = 0; i < PH_MAX_SLOTS; i++)
 	{
-		if (shared->slots[i].state != PH_SLOT_FREE && children[i].start_at != 0)
-			ms = Min(ms, Max(0, (long) ((children[i].start_at - now) / 1000)));
-		else if (shared->slots[i].state != PH_SLOT_FREE && children[i].handle == NULL)
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->state == PH_SLOT_ENDED && slot->start_at != 0)
+			ms = Min(ms, Max(0, (long) ((slot->start_at - now + 999) / 1000)));
+		else if (slot->state != PH_SLOT_FREE && handles[i] == NULL)
 			ms = Min(ms, 1000);		/* adopted: its end comes without a signal */
 	}
 	return ms;

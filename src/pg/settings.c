@@ -17,6 +17,23 @@ int			ph_max_connections = 256;
 int			ph_max_payload_size = 16 * 1024;
 int			ph_workers = 1;
 
+static bool
+check_debug_crash(char **newval, void **extra, GucSource source)
+{
+	static const char *const points[] = {"", "claimed", "sent", "answered", "recording"};
+	int			i;
+
+	for (i = 0; i < lengthof(points); i++)
+	{
+		if (strcmp(*newval, points[i]) == 0)
+			return true;
+	}
+	if (strncmp(*newval, "key=", 4) == 0)
+		return true;
+	GUC_check_errdetail("The points are \"claimed\", \"sent\", \"answered\", \"recording\", and \"key=\" with a key.");
+	return false;
+}
+
 void
 ph_settings_define(void)
 {
@@ -27,7 +44,7 @@ ph_settings_define(void)
 							   "Makes a worker kill itself at a point of its work.",
 							   "For tests: claimed, sent, answered, recording, or key= and an ordering key.",
 							   &ph_debug_crash, "", PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL | GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
+							   check_debug_crash, NULL, NULL);
 	DefineCustomBoolVariable("planthub.enabled",
 							 "Runs the workers.",
 							 NULL, &ph_enabled, true, PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -65,6 +65,7 @@ initialize(void)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
+		pg_atomic_init_u32(&slot->stop, 0);
 		pg_atomic_init_u32(&slot->config, 0);
 		pg_atomic_init_u64(&slot->prepared_xid, 0);
 		for (j = 0; j < PH_LANE_WORDS; j++)
@@ -91,8 +92,8 @@ ph_shmem_get(void)
 	return shared;
 }
 
-static void
-wake_launcher(void)
+void
+ph_shmem_wake_launcher(void)
 {
 	Latch	   *latch = shared->launcher_latch;
 
@@ -116,6 +117,7 @@ contains(const Oid *oids, int n, Oid oid)
 void
 ph_shmem_request(Oid database, bool forget_stop)
 {
+	bool		news = false;
 	int			i;
 
 	(void) ph_shmem_get();
@@ -126,10 +128,77 @@ ph_shmem_request(Oid database, bool forget_stop)
 			shared->stopped[i--] = shared->stopped[--shared->nstopped];
 	}
 	if (!contains(shared->stopped, shared->nstopped, database) &&
-		!contains(shared->requests, shared->nrequests, database) && shared->nrequests < PH_MAX_REQUESTS)
-		shared->requests[shared->nrequests++] = database;
+		!contains(shared->requests, shared->nrequests, database))
+	{
+		if (shared->nrequests < PH_MAX_REQUESTS)
+			shared->requests[shared->nrequests++] = database;
+		else
+			shared->all_requested = true;
+		news = true;
+	}
 	LWLockRelease(&shared->lock);
-	wake_launcher();
+	if (news)
+		ph_shmem_wake_launcher();
+}
+
+bool
+ph_shmem_is_stopped(Oid database)
+{
+	bool		stopped;
+
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	stopped = contains(shared->stopped, shared->nstopped, database);
+	LWLockRelease(&shared->lock);
+	return stopped;
+}
+
+bool
+ph_shmem_stop(Oid database)
+{
+	bool		noted;
+	int			i;
+
+	(void) ph_shmem_get();
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	noted = contains(shared->stopped, shared->nstopped, database);
+	if (!noted && shared->nstopped < PH_MAX_REQUESTS)
+	{
+		shared->stopped[shared->nstopped++] = database;
+		noted = true;
+	}
+	for (i = 0; noted && i < shared->nrequests; i++)
+	{
+		if (shared->requests[i] == database)
+			shared->requests[i--] = shared->requests[--shared->nrequests];
+	}
+	for (i = 0; noted && i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->state == PH_SLOT_FREE || slot->database != database)
+			continue;
+		pg_atomic_write_u32(&slot->stop, 1);
+		if (slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(&shared->lock);
+	ph_shmem_wake_launcher();
+	return noted;
+}
+
+static void
+mark(PhSlot *slot, const PhLaneSet *lanes, bool config)
+{
+	int			i;
+
+	for (i = 0; lanes != NULL && i < PH_LANE_WORDS; i++)
+	{
+		if (lanes->word[i] != 0)
+			pg_atomic_fetch_or_u64(&slot->lanes[i], lanes->word[i]);
+	}
+	if (config)
+		pg_atomic_write_u32(&slot->config, 1);
+	pg_memory_barrier();
 }
 
 void
@@ -137,30 +206,24 @@ ph_shmem_wake(const PhLaneSet *lanes, bool config)
 {
 	bool		found = false;
 	int			i;
-	int			j;
 
 	(void) ph_shmem_get();
 	for (i = 0; i < PH_MAX_SLOTS; i++)
 	{
-		PhSlot	   *slot = &shared->slots[i];
-		Latch	   *latch = slot->latch;
+		volatile PhSlot *slot = &shared->slots[i];
+		Latch	   *latch;
 
 		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
 			continue;
-		if (slot->state != PH_SLOT_ENDED || !slot->absent)
+		mark(&shared->slots[i], lanes, config);
+		if (slot->state == PH_SLOT_STARTING || slot->state == PH_SLOT_RUNNING ||
+			(slot->state == PH_SLOT_ENDED && slot->start_at != 0))
 			found = true;
-		for (j = 0; lanes != NULL && j < PH_LANE_WORDS; j++)
-		{
-			if (lanes->word[j] != 0)
-				pg_atomic_fetch_or_u64(&slot->lanes[j], lanes->word[j]);
-		}
-		if (config)
-			pg_atomic_write_u32(&slot->config, 1);
-		pg_memory_barrier();
+		latch = slot->latch;
 		if (latch != NULL)
 			SetLatch(latch);
 	}
-	if (!found && (config || lanes != NULL))
+	if (!found)
 		ph_shmem_request(MyDatabaseId, false);
 }
 
@@ -179,8 +242,10 @@ ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid)
 			continue;
 		for (j = 0; j < PH_LANE_WORDS; j++)
 			pg_atomic_fetch_or_u64(&slot->prepared_lanes[j], lanes->word[j]);
+		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 		if (pg_atomic_read_u64(&slot->prepared_xid) < U64FromFullTransactionId(xid))
 			pg_atomic_write_u64(&slot->prepared_xid, U64FromFullTransactionId(xid));
+		LWLockRelease(&shared->lock);
 		if (slot->latch != NULL)
 			SetLatch(slot->latch);
 	}
@@ -192,6 +257,36 @@ void
 ph_shmem_attach(PhSlot *slot)
 {
 	own_slot = slot;
+}
+
+bool
+ph_shmem_is_marked(const PhSlot *slot)
+{
+	PhSlot	   *marked = unconstify(PhSlot *, slot);
+	int			i;
+
+	pg_memory_barrier();
+	for (i = 0; i < PH_LANE_WORDS; i++)
+	{
+		if (pg_atomic_read_u64(&marked->lanes[i]) != 0)
+			return true;
+	}
+	return pg_atomic_read_u32(&marked->config) != 0;
+}
+
+void
+ph_shmem_clear_marks(PhSlot *slot)
+{
+	int			i;
+
+	pg_atomic_write_u32(&slot->stop, 0);
+	pg_atomic_write_u32(&slot->config, 0);
+	pg_atomic_write_u64(&slot->prepared_xid, 0);
+	for (i = 0; i < PH_LANE_WORDS; i++)
+	{
+		pg_atomic_write_u64(&slot->lanes[i], 0);
+		pg_atomic_write_u64(&slot->prepared_lanes[i], 0);
+	}
 }
 
 void

@@ -29,25 +29,39 @@ typedef enum PhSlotState
 	PH_SLOT_FREE,
 	PH_SLOT_STARTING,			/* the launcher has asked for a process */
 	PH_SLOT_RUNNING,
-	PH_SLOT_ENDED				/* the process is gone: the launcher looks at absent and crashed */
+	PH_SLOT_ENDED				/* the process is gone; started again at start_at, or given up */
 } PhSlotState;
 
+typedef enum PhEnding
+{
+	PH_END_FAILED,				/* by an error, a signal, or without a word */
+	PH_END_ABSENT,				/* the database has no extension: not again until someone asks */
+	PH_END_STOPPED,				/* it was told to */
+	PH_END_MADE_WAY,			/* someone drops, renames or copies the database */
+	PH_END_AGAIN				/* it wants to begin afresh */
+} PhEnding;
+
 /*
- * One worker.  The launcher writes database, worker_no, workers and state, under the lock; the worker writes the rest
- * of the plain fields, under the lock, while the slot is its own (generation).  The marks are atomics: a committing
- * backend sets them and the latch without a lock, which at worst wakes a process for nothing.
+ * One worker.  Everything plain is written under the lock: by the launcher while no process has the slot, by the
+ * process while it has it (state and generation say so).  Marks are atomics: a committing backend sets them, then the
+ * latch, without the lock; at worst that wakes a process for nothing.  A worker that ends looks at its marks after it
+ * has left PH_SLOT_RUNNING, a waker looks at the state after it has set them: one of the two sees the other.
  */
 typedef struct PhSlot
 {
 	PhSlotState state;
+	PhEnding	ending;			/* valid when ended */
 	Oid			database;
 	int			worker_no;
-	int			workers;
-	uint32		generation;
+	int			workers;		/* of how many */
+	uint32		generation;		/* tells a late process that the slot is no longer its own */
 	pid_t		pid;
 	Latch	   *latch;			/* of the worker's PGPROC, which is never unmapped; NULL: none */
 	TimestampTz started_at;
-	bool		absent;			/* it ended because there is nothing to do in the database */
+	bool		ready;			/* it has found the extension */
+	int			failures;		/* in a row */
+	TimestampTz start_at;		/* when to start it again; 0: not waiting */
+	pg_atomic_uint32 stop;		/* it shall end */
 	pg_atomic_uint64 lanes[PH_LANE_WORDS];
 	pg_atomic_uint32 config;
 	pg_atomic_uint64 prepared_lanes[PH_LANE_WORDS];
@@ -61,6 +75,7 @@ typedef struct PhShared
 	pid_t		launcher_pid;
 	Latch	   *launcher_latch;
 	uint32		generation;		/* last one given out */
+	bool		all_requested;	/* there were more requests than fit */
 	int			nrequests;		/* databases for which workers are wanted */
 	Oid			requests[PH_MAX_REQUESTS];
 	int			nstopped;		/* databases whose workers were stopped by planthub.stop() */
@@ -85,15 +100,24 @@ extern void ph_shmem_wake(const PhLaneSet *lanes, bool config);
  */
 extern void ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid);
 
-/* For the worker: this slot is its own. */
+/* For the worker: this slot is its own; and whether something was marked that it has not taken. */
 extern void ph_shmem_attach(PhSlot *slot);
+extern bool ph_shmem_is_marked(const PhSlot *slot);
+
+/* For the launcher: no marks from an earlier life of the slot. */
+extern void ph_shmem_clear_marks(PhSlot *slot);
 
 /* For the worker: takes what was marked for it since the last call. */
 extern void ph_shmem_take(int worker_no, PhLaneSet *lanes, bool *config);
 extern FullTransactionId ph_shmem_prepared(int worker_no, PhLaneSet *lanes);	/* invalid: none */
 extern void ph_shmem_clear_prepared(int worker_no, FullTransactionId upto);
 
-/* Asks the launcher for workers of a database, or forgets a planthub.stop(). */
+/* Asks the launcher for workers of a database, unless they were stopped; forget_stop takes that back. */
 extern void ph_shmem_request(Oid database, bool forget_stop);
+
+/* No more workers for this database until they are asked for; false when too many databases are stopped. */
+extern bool ph_shmem_stop(Oid database);
+extern bool ph_shmem_is_stopped(Oid database);
+extern void ph_shmem_wake_launcher(void);
 
 #endif

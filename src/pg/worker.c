@@ -15,6 +15,8 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -52,12 +54,17 @@ static const PhWorkerOps *ops;
 static PhSlot *slot;
 static uint32 generation;
 static Oid	extension;
+static bool extension_lost;		/* a unit of work has seen it */
+static bool started;			/* ops->start has been called */
 
 static void attach(int slot_no);
 static void detach(int code, Datum arg);
 static void force_settings(void);
 static void wait_for_version(void);
-static void leave(bool absent) pg_attribute_noreturn();
+static void expect_prepared(void);
+static void leave(PhEnding ending) pg_attribute_noreturn();
+static bool database_is_wanted(void);
+static void obey(void);
 static void tick(void);
 static void run(void) pg_attribute_noreturn();
 
@@ -79,6 +86,8 @@ ph_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
 	force_settings();
 	wait_for_version();
+	expect_prepared();
+	started = true;
 	ops->start(slot->worker_no, slot->workers);
 	run();
 }
@@ -102,10 +111,11 @@ attach(int slot_no)
 	slot->started_at = GetCurrentTimestamp();
 	slot->state = PH_SLOT_RUNNING;
 	LWLockRelease(&shared->lock);
-	before_shmem_exit(detach, (Datum) 0);
+	on_shmem_exit(detach, (Datum) 0);
 	ph_shmem_attach(slot);
 }
 
+/* Runs after the locks and the entry among the backends of the database are gone: who waits for our end can go on. */
 static void
 detach(int code, Datum arg)
 {
@@ -116,15 +126,21 @@ detach(int code, Datum arg)
 	{
 		slot->latch = NULL;
 		slot->pid = 0;
+		slot->start_at = 0;
 		slot->state = PH_SLOT_ENDED;
+		if (slot->ending == PH_END_ABSENT && ph_shmem_is_marked(slot))
+			slot->ending = PH_END_AGAIN;	/* CREATE EXTENSION was faster */
 	}
 	LWLockRelease(&shared->lock);
+	ph_shmem_wake_launcher();
 }
 
 static void
-leave(bool absent)
+leave(PhEnding ending)
 {
-	slot->absent = absent;
+	if (started)
+		ops->stop();
+	slot->ending = ending;
 	proc_exit(0);
 }
 
@@ -140,17 +156,24 @@ force_settings(void)
 		{"default_transaction_read_only", "off"},
 		{"synchronous_commit", "local"},
 		{"statement_timeout", "0"},
-		{"lock_timeout", "10s"},
+		{"lock_timeout", "900ms"},	/* shorter than deadlock_timeout: in a deadlock the worker gives way */
 		{"idle_in_transaction_session_timeout", "0"},
 #ifdef PH_TRANSACTION_TIMEOUT
 		{"transaction_timeout", "0"},
 #endif
-		{"application_name", "planthub " PLANTHUB_VERSION},
+		{"session_replication_role", "origin"},
+		{"row_security", "on"},
+		{"zero_damaged_pages", "off"},
+		{"jit", "off"},
 	};
+	char		name[NAMEDATALEN];
 	int			i;
 
 	for (i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	snprintf(name, sizeof(name), "planthub %s worker %d", PLANTHUB_VERSION, slot->worker_no);
+	SetConfigOption("application_name", name, PGC_SUSET, PGC_S_OVERRIDE);
+	pgstat_report_appname(name);
 }
 
 static bool
@@ -192,7 +215,7 @@ find_extension(bool *same)
 	return oid;
 }
 
-/* Objects of another version may look different: idle until ALTER EXTENSION has been called, or go. */
+/* Objects of another version may look different: idle until ALTER EXTENSION has been called, or the extension goes. */
 static void
 wait_for_version(void)
 {
@@ -203,20 +226,39 @@ wait_for_version(void)
 	{
 		extension = find_extension(&same);
 		if (!OidIsValid(extension))
-			leave(true);
+			leave(PH_END_ABSENT);
+		slot->ready = true;
 		if (same)
-			return;
+			break;
 		if (!logged)
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("planthub waits: the extension in database %u is not of version %s", MyDatabaseId, PLANTHUB_VERSION),
 					 errhint("Call ALTER EXTENSION planthub UPDATE.")));
 		logged = true;
-		tick();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TICK_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		obey();
+		if (database_is_wanted())
+			leave(PH_END_MADE_WAY);
 	}
+	ph_shmem_wake_launcher();
+}
+
+/*
+ * Transactions may have been prepared before we could be told: everything that has a number now counts as such until it
+ * has ended.
+ */
+static void
+expect_prepared(void)
+{
+	PhLaneSet	all;
+
+	if (max_prepared_xacts == 0)
+		return;
+	memset(&all, 0xff, sizeof(all));
+	ph_shmem_note_prepared(&all, ReadNextFullTransactionId());
 }
 
 /* ---- loop ---- */
@@ -235,38 +277,42 @@ database_is_wanted(void)
 }
 
 static void
-tick(void)
+recheck_extension(void)
 {
-	static int	ticks;
 	bool		same;
-	Oid			now;
+	Oid			now = find_extension(&same);
 
-	if (database_is_wanted())
-	{
-		ops->stop();
-		leave(false);
-	}
-	if (!OidIsValid(extension) || ++ticks < TICKS_TO_RECHECK)
-		return;
-	ticks = 0;
-	now = find_extension(&same);
+	if (!OidIsValid(now))
+		leave(PH_END_ABSENT);
 	if (now != extension || !same)
-	{
-		ops->stop();
-		leave(!OidIsValid(now));
-	}
+		leave(PH_END_AGAIN);
 }
 
 static void
-reload(void)
+tick(void)
 {
+	static int	ticks;
+
+	if (database_is_wanted())
+		leave(PH_END_MADE_WAY);
+	if (++ticks < TICKS_TO_RECHECK)
+		return;
+	ticks = 0;
+	recheck_extension();
+}
+
+/* Does what the launcher, planthub.stop() and the configuration file say. */
+static void
+obey(void)
+{
+	if (pg_atomic_read_u32(&slot->stop) != 0)
+		leave(PH_END_STOPPED);
+	if (!ConfigReloadPending)
+		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
 	if (!ph_enabled || ph_workers != slot->workers)
-	{
-		ops->stop();
-		leave(false);
-	}
+		leave(PH_END_STOPPED);
 }
 
 static WaitEventSet *
@@ -297,14 +343,17 @@ run(void)
 		long		timeout;
 
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-			reload();
+		obey();
+		if (extension_lost)
+			recheck_extension();
 		if (GetCurrentTimestamp() >= next_tick)
 		{
 			tick();
 			next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS);
 		}
 		ph_shmem_take(slot->worker_no, &lanes, &config);
+		if (config)
+			recheck_extension();
 		MemoryContextSwitchTo(context);
 		timeout = ops->turn(&lanes, config);
 		MemoryContextSwitchTo(TopMemoryContext);
@@ -326,42 +375,82 @@ log_failure(int *streak)
 		EmitErrorReport();
 }
 
+/* DROP EXTENSION takes this lock first, so it never meets a worker in the midst of the tables. */
+static void
+hold_extension(void)
+{
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	extension_lost = get_extension_oid("planthub", true) != extension;
+	if (extension_lost)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"%s\" was dropped", "planthub")));
+}
+
+static void
+add_context(void *arg)
+{
+	errcontext("planthub worker %d of database %u", slot->worker_no, MyDatabaseId);
+}
+
+/* Whether the error is a request to end, and not the end of our own limit. */
+static bool
+is_cancelled(int sqlerrcode, TimestampTz limit)
+{
+	return sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		(sqlerrcode == ERRCODE_QUERY_CANCELED && GetCurrentTimestamp() < limit);
+}
+
+/* A failure of a unit of work is not one of the worker: report it, forget the transaction, go on. */
+static void
+clean_up(MemoryContext context, ErrorData **error)
+{
+	static int	streak;
+
+	HOLD_INTERRUPTS();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	MemoryContextSwitchTo(context);
+	if (error != NULL)
+		*error = CopyErrorData();
+	else if (!extension_lost)
+		log_failure(&streak);
+	AbortCurrentTransaction();
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+}
+
 bool
 ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error)
 {
-	static int	streak;
 	MemoryContext context = CurrentMemoryContext;
-	volatile bool ok = true;
+	ErrorContextCallback callback = {.previous = error_context_stack,.callback = add_context};
+	TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRANSACTION_LIMIT_MS);
+	volatile bool ok = false;
 
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, "planthub: record and claim");
 	PG_TRY();
 	{
+		error_context_stack = &callback;
 		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
 		enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_LIMIT_MS);
+		hold_extension();
+		PushActiveSnapshot(GetTransactionSnapshot());
 		MemoryContextSwitchTo(context);
 		fn(arg);
 		disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
-		streak = 0;
+		ok = true;
 	}
 	PG_CATCH();
 	{
-		HOLD_INTERRUPTS();
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		MemoryContextSwitchTo(context);
-		if (error != NULL)
-			*error = CopyErrorData();
-		else
-			log_failure(&streak);
-		AbortCurrentTransaction();
-		FlushErrorState();
-		RESUME_INTERRUPTS();
-		ok = false;
+		if (is_cancelled(geterrcode(), limit))
+			PG_RE_THROW();
+		clean_up(context, error);
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
