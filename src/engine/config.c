@@ -149,6 +149,12 @@ ph_config_get(void)
 }
 
 void
+ph_config_forget(void)
+{
+	changes++;
+}
+
+void
 ph_config_pin(const PhConfig *config)
 {
 	((Config *) config)->pins++;

@@ -66,6 +66,9 @@ typedef struct PhConfig
  * the worker, whose requests outlive transactions, pins what it uses.
  */
 extern const PhConfig *ph_config_get(void);
+/* Read it again at the next call: a committing backend wakes the workers before it sends its invalidations. */
+extern void ph_config_forget(void);
+
 extern void ph_config_pin(const PhConfig *config);	/* keep it although a newer one exists */
 extern void ph_config_unpin(const PhConfig *config);
 

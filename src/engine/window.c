@@ -69,6 +69,8 @@ typedef struct Reader
 	int			limit;
 	int			n;
 	int64		visited;
+	bool		counting;		/* count index entries up to limit, fetch no rows */
+	int64		oldest;			/* smallest id counted */
 	PhXidRange *ranges;
 	int			nranges;
 	uint64	   *late;
@@ -84,6 +86,7 @@ static bool read_leaf(Reader *reader, int leaf, bool by_id);
 static bool read_range(Reader *reader, uint64 from, uint64 to);
 static void read_xid(Reader *reader, uint64 xid);
 static void read_ids(Reader *reader, int leaf);
+static void take_row(Reader *reader);
 
 /* ---- stored snapshots ---- */
 
@@ -125,7 +128,8 @@ ph_window_encode_snapshot(const PhSnapshot *snapshot)
 static bool
 is_useful(const Reader *reader, int64 id)
 {
-	return id > reader->cursor->position && (reader->n < reader->limit || id < reader->rows[0].id);
+	return id > reader->cursor->position &&
+		(reader->counting || reader->n < reader->limit || id < reader->rows[0].id);
 }
 
 static void
@@ -296,6 +300,27 @@ slot_int32(TupleTableSlot *slot, AttrNumber column)
 	return DatumGetInt32(slot_getattr(slot, column, &isnull));
 }
 
+/* The entry at which an index scan stands. */
+static void
+take_entry(Reader *reader, IndexScanDesc scan, int64 id)
+{
+	if (reader->counting)
+	{
+		reader->n++;
+		reader->oldest = reader->oldest == 0 ? id : Min(reader->oldest, id);
+	}
+	else if (index_fetch_heap(scan, reader->slot))
+		take_row(reader);
+}
+
+static bool
+is_exhausted(const Reader *reader)
+{
+	if (reader->counting)
+		return reader->n >= reader->limit;
+	return reader->visited > READ_BUDGET + 2 * (int64) reader->limit;
+}
+
 /* The row is in reader->slot. */
 static void
 take_row(Reader *reader)
@@ -330,16 +355,14 @@ read_range(Reader *reader, uint64 from, uint64 to)
 		int64		id = (int64) index_column(scan, 3);
 
 		CHECK_FOR_INTERRUPTS();
-		if (++reader->visited > READ_BUDGET + 2 * (int64) reader->limit)
+		reader->visited++;
+		if (is_exhausted(reader))
 			return false;
 		if (this_xid != xid)
 			useless = 0;
 		xid = this_xid;
 		if (is_useful(reader, id))
-		{
-			if (index_fetch_heap(scan, reader->slot))
-				take_row(reader);
-		}
+			take_entry(reader, scan, id);
 		else if (++useless >= USELESS_RUN)
 		{
 			if (id <= reader->cursor->position)
@@ -364,10 +387,9 @@ read_xid(Reader *reader, uint64 xid)
 	{
 		CHECK_FOR_INTERRUPTS();
 		reader->visited++;
-		if (!is_useful(reader, (int64) index_column(scan, 3)))
+		if (!is_useful(reader, (int64) index_column(scan, 3)) || (reader->counting && is_exhausted(reader)))
 			break;
-		if (index_fetch_heap(scan, reader->slot))
-			take_row(reader);
+		take_entry(reader, scan, (int64) index_column(scan, 3));
 	}
 }
 
@@ -401,70 +423,30 @@ read_ids(Reader *reader, int leaf)
 
 /* ---- counting ---- */
 
-/* Adds the entries of one index scan that are beyond the cursor; returns false at the limit. */
+/* Adds what lies between the snapshots, above the position, until there are limit; false then. */
 static bool
-count_scan(IndexScanDesc scan, const PhCursor *cursor, int limit, int64 *count, int64 *oldest_id)
+count_between(Reader *reader, const PhSnapshot *s_old, const PhSnapshot *s_new, int64 position)
 {
-	int64		passed = 0;
+	PhCursor	cursor = {.s_old = *s_old,.s_new = *s_new,.position = position};
+	bool		done = true;
+	int			leaf;
 
-	while (index_getnext_tid(scan, ForwardScanDirection) != NULL)
-	{
-		int64		id = (int64) index_column(scan, 3);
-
-		CHECK_FOR_INTERRUPTS();
-		if (ph_snapshot_sees(&cursor->s_new, index_column(scan, 2)) && (cursor->used_up || id <= cursor->position))
-		{
-			if (++passed >= limit)
-				return false;
-			continue;
-		}
-		if (*oldest_id == 0 || id < *oldest_id)
-			*oldest_id = id;
-		if (++(*count) >= limit)
-			return false;
-	}
-	return true;
+	reader->cursor = &cursor;
+	enclose(reader, s_old, s_new);
+	for (leaf = 0; leaf < PH_SLOTS && done; leaf++)
+		done = read_leaf(reader, leaf, false);
+	return done;
 }
 
 int64
 ph_window_count(int lane, const PhCursor *cursor, int limit, bool *exact, int64 *oldest_id)
 {
+	Reader		reader = {.lane = lane,.snapshot = GetActiveSnapshot(),.counting = true,.limit = limit};
 	PhSnapshot	now;
-	Reader		reader = {.lane = lane};
-	int64		count = 0;
-	int			leaf;
-	int			i;
 
 	ph_window_decode_snapshot(ph_window_current_snapshot(), &now);
-	enclose(&reader, &cursor->s_old, &now);
-	*exact = true;
-	*oldest_id = 0;
-	for (leaf = 0; leaf < PH_SLOTS && *exact; leaf++)
-	{
-		Relation	heap = open_leaf(leaf);
-		Relation	index;
-		IndexScanDesc scan;
-
-		if (heap == NULL)
-			continue;
-		index = index_open(ph_log_index(PH_LOG_DELIVERY, leaf, "lane"), AccessShareLock);
-		scan = ph_index_beginscan(heap, index, GetActiveSnapshot(), 3);
-		scan->xs_want_itup = true;
-		for (i = 0; i < reader.nlate && *exact; i++)
-		{
-			start_scan(scan, lane, BTEqualStrategyNumber, F_XID8EQ, reader.late[i],
-					   3, BTGreaterStrategyNumber, F_INT8GT, 0);
-			*exact = count_scan(scan, cursor, limit, &count, oldest_id);
-		}
-		for (i = 0; i < reader.nranges && *exact; i++)
-		{
-			start_scan(scan, lane, BTGreaterEqualStrategyNumber, F_XID8GE, reader.ranges[i].from,
-					   2, BTLessStrategyNumber, F_XID8LT, reader.ranges[i].to);
-			*exact = count_scan(scan, cursor, limit, &count, oldest_id);
-		}
-		index_endscan(scan);
-		index_close(index, AccessShareLock);
-		table_close(heap, AccessShareLock);
-	}
-	return count;
+	*exact = (cursor->used_up || count_between(&reader, &cursor->s_old, &cursor->s_new, cursor->position)) &&
+		count_between(&reader, &cursor->s_new, &now, 0);
+	*oldest_id = reader.oldest;
+	return reader.n;
 }

@@ -229,7 +229,11 @@ ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 	int			i;
 	int			j;
 
-	ph_work.reload = ph_work.reload || config;
+	if (config)
+	{
+		ph_config_forget();
+		ph_work.reload = true;
+	}
 	ph_work.polling = poll_until != 0 || FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
 	poll = ph_work.polling && now - last_poll >= USECS_PER_SEC;
 	if (poll)
