@@ -22,7 +22,7 @@
 #include "engine/work.h"
 #include "pg/settings.h"
 
-#define LINGER_US			2000	/* longest wait of an answer for others to be recorded with it */
+#define LINGER_US			5000	/* longest wait of an answer for others to be recorded with it */
 #define RECORD_AT_ONCE		256		/* as many answers are recorded without waiting */
 #define QUANTUM				8		/* requests an endpoint may start before the next one has its turn */
 #define POLL_MS				1000	/* while the end of something is known to come without a wake */

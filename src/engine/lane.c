@@ -9,13 +9,21 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "engine/held.h"
@@ -26,6 +34,8 @@
 
 #define CRASHES_TO_SPLIT	2
 #define CRASHES_TO_PARK		3
+
+#define WINDOW_TOKEN		2	/* column of planthub.lane_window */
 
 /* A window as it is written and read. */
 typedef struct WindowRow
@@ -121,6 +131,34 @@ ph_lane_release(PhLaneState *lane)
 	lane->leased = false;
 }
 
+/* The token of the lane's newest window in one leaf; false when it has none there. */
+static bool
+newest_token(int lane, int log_slot, int64 *token)
+{
+	Relation	heap = table_open(ph_log_leaf(PH_LOG_LANE_WINDOW, log_slot), AccessShareLock);
+	Relation	index = index_open(ph_log_index(PH_LOG_LANE_WINDOW, log_slot, "lane"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	IndexScanDesc scan;
+	ScanKeyData key;
+	bool		found;
+	bool		isnull;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	scan = ph_index_beginscan(heap, index, GetActiveSnapshot(), 1);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(lane));
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, BackwardScanDirection, slot);
+	if (found)
+		*token = DatumGetInt64(slot_getattr(slot, WINDOW_TOKEN, &isnull));
+	index_endscan(scan);
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(heap, AccessShareLock);
+	return found;
+}
+
+/* Windows are appended to the present slot, so the newest is there, or nowhere new. */
 bool
 ph_lane_owns(int lane, int64 token)
 {
@@ -129,7 +167,10 @@ ph_lane_owns(int lane, int64 token)
 		1, {INT4OID}
 	};
 	Datum		values[1] = {Int32GetDatum(lane)};
+	int64		found;
 
+	if (newest_token(lane, ph_current_slot(), &found))
+		return found == token;
 	return ph_sql_run(&newest, values, NULL, SPI_OK_SELECT) == 0 || ph_sql_int64(0, 1) == token;
 }
 
