@@ -41,6 +41,7 @@
 #define FIRST_PAUSE_MS	1000
 #define LONGEST_PAUSE_MS	60000
 #define NO_ROOM_PAUSE_MS	5000	/* max_worker_processes used up */
+#define NO_ROOM_REPORT_MS	600000
 #define WAY_PAUSE_MS	500		/* while someone holds the lock of the database */
 #define HEALTHY_MS		30000	/* a worker that lived this long has no failures behind it */
 #define PROBES			2		/* workers at a time that have not yet found out whether there is an extension */
@@ -49,6 +50,8 @@ static PhShared *shared;
 static BackgroundWorkerHandle *handles[PH_MAX_SLOTS];	/* NULL: adopted from an earlier launcher */
 static Oid *queue;				/* databases to look into */
 static int	nqueue;
+static int	most_probes = PROBES;
+static TimestampTz no_room_until;	/* no more is asked of the postmaster before, unless a worker ends */
 static bool was_enabled = true;
 static bool is_preloaded;
 
@@ -266,6 +269,7 @@ free_slot(int i)
 	if (handles[i] != NULL)
 		pfree(handles[i]);
 	handles[i] = NULL;
+	no_room_until = 0;
 }
 
 static void
@@ -275,6 +279,22 @@ set_ended(PhSlot *slot, TimestampTz start_at)
 	slot->state = PH_SLOT_ENDED;
 	slot->start_at = start_at;
 	LWLockRelease(&shared->lock);
+}
+
+/* The same lack shows with every database and at every try: it is said once in a while. */
+static void
+report_no_room(const PhSlot *slot, const NameData *database, TimestampTz now)
+{
+	static TimestampTz reported;
+
+	if (reported != 0 && now - reported < NO_ROOM_REPORT_MS * INT64CONST(1000))
+		return;
+	reported = now;
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not start planthub worker %d of database \"%s\"", slot->worker_no, NameStr(*database)),
+			 errdetail("All background worker slots are in use."),
+			 errhint("Raise \"max_worker_processes\" and restart the server.")));
 }
 
 /* Asks the postmaster for the process of a slot. */
@@ -311,13 +331,11 @@ start_process(int i, const NameData *database, TimestampTz now)
 	if (registered)
 		return;
 	handles[i] = NULL;
-	if (slot->failures++ == 0)
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start planthub worker %d of database \"%s\"", slot->worker_no, NameStr(*database)),
-				 errdetail("All background worker slots are in use."),
-				 errhint("Raise \"max_worker_processes\" and restart the server.")));
-	set_ended(slot, TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS));
+	slot->failures++;
+	no_room_until = TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS);
+	most_probes = 1;			/* one after the other where places are scarce */
+	set_ended(slot, no_room_until);
+	report_no_room(slot, database, now);
 }
 
 /* Starts the worker of a slot if its database can have one now; gives the slot back if it never can. */
@@ -484,7 +502,7 @@ take_queue(TimestampTz now)
 			continue;
 		if (old >= 0 && !(shared->slots[old].ending == PH_END_ABSENT && shared->slots[old].state == PH_SLOT_ENDED))
 			continue;			/* it has a worker, or will have one again */
-		if (old >= 0 || probes >= PROBES || !add_worker(queue[i], 0, now))
+		if (old >= 0 || probes >= most_probes || now < no_room_until || !add_worker(queue[i], 0, now))
 			queue[kept++] = queue[i];
 		else
 			probes++;
@@ -516,7 +534,7 @@ complete_databases(TimestampTz now)
 static long
 until_next(TimestampTz now)
 {
-	long		ms = IDLE_MS;
+	long		ms = nqueue > 0 ? NO_ROOM_PAUSE_MS : IDLE_MS;
 	int			i;
 
 	for (i = 0; i < PH_MAX_SLOTS; i++)
