@@ -189,7 +189,7 @@ ph_http_result_fill(PhHttpRequest *request, CURLcode code)
 		result->fault = fault_of(request, code);
 		set_error(result, text_of(request, code));
 	}
-	if (result->fault == PH_FAULT_NONE || result->fault == PH_FAULT_TOO_LARGE)
+	if (result->fault == PH_FAULT_NONE || (result->fault == PH_FAULT_TOO_LARGE && status >= 200))
 		result->status = (int) status;
 	else
 		result->retry_after_s = -1;
