@@ -145,16 +145,15 @@ take_lane(void *arg)
 	(void) ph_lane_take(&lane->state, lane->endpoint->endpoint->idempotent);
 }
 
-uint64
+void
 ph_assign_take_lanes(void)
 {
-	uint64		taken_before = 0;
 	TimestampTz now = GetCurrentTimestamp();
 	int			i;
 	int			j;
 
 	if (ph_work.take_at == 0 || ph_work.take_at > now)
-		return 0;
+		return;
 	ph_work.take_at = 0;
 	for (i = 0; i < ph_work.nendpoints; i++)
 	{
@@ -169,11 +168,8 @@ ph_assign_take_lanes(void)
 			if (!ok)
 				ph_lane_release(&lane->state);
 			lane->wants_claim = lane->wants_due = true;
-			if (lane->state.leased)
-				taken_before = U64FromFullTransactionId(ReadNextFullTransactionId());
-			else
+			if (!lane->state.leased)
 				ph_work.take_at = TimestampTzPlusMilliseconds(now, RETAKE_MS);
 		}
 	}
-	return taken_before;
 }

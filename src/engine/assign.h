@@ -13,10 +13,7 @@
  */
 extern void ph_assign_config(const PhConfig *config);
 
-/*
- * Tries, outside a transaction, for every lane that is not ours yet.  Returns 0 when it took none, else the id of the
- * next transaction: those that ran then (a prepared one, say) may end without a wake.
- */
-extern uint64 ph_assign_take_lanes(void);
+/* Tries, outside a transaction, for every lane that is not ours yet. */
+extern void ph_assign_take_lanes(void);
 
 #endif

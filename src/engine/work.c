@@ -37,12 +37,10 @@ typedef struct Harvest
 	TimestampTz *next_due;
 	int			ndue;
 	uint64		oldest_running;		/* of the claims' snapshot; 0: none was taken */
-	uint64		next_xid;
 } Harvest;
 
 PhWork		ph_work;
 
-static uint64 poll_until;			/* a transaction below this may end without a wake */
 static int	nitems;					/* in memory */
 
 static void run_transaction(void *arg);
@@ -65,7 +63,6 @@ ph_work_start(int worker_no, int workers)
 	ph_work.max_finished = 1024;
 	ph_work.finished = MemoryContextAlloc(context, sizeof(PhItem *) * (Size) ph_work.max_finished);
 	ph_queue_start(context);
-	poll_until = 0;
 	nitems = 0;
 }
 
@@ -234,7 +231,7 @@ ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 		ph_config_forget();
 		ph_work.reload = true;
 	}
-	ph_work.polling = poll_until != 0 || FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
+	ph_work.polling = FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
 	poll = ph_work.polling && now - last_poll >= USECS_PER_SEC;
 	if (poll)
 		last_poll = now;
@@ -257,7 +254,6 @@ bool
 ph_work_run(void)
 {
 	Harvest		harvest = {0};
-	uint64		taken_before;
 	int			nlanes = 0;
 	int			i;
 
@@ -274,8 +270,7 @@ ph_work_run(void)
 	}
 	ph_work.failures = 0;
 	apply_harvest(&harvest);
-	taken_before = ph_assign_take_lanes();
-	poll_until = Max(poll_until, taken_before);
+	ph_assign_take_lanes();
 	if (strcmp(ph_debug_crash, "claimed") == 0 && harvest.nclaims > 0 && harvest.claims[0].batch != NULL)
 		kill(MyProcPid, SIGKILL);
 	return true;
@@ -366,7 +361,6 @@ run_transaction(void *arg)
 	ph_lane_begin_claims(&snapshot);
 	harvest->config = ph_config_get();
 	harvest->oldest_running = snapshot.stored.xmin;
-	harvest->next_xid = snapshot.stored.xmax;
 	if (ph_work.nfinished > 0)
 		settle_finished(harvest->config);
 	SPI_connect();
@@ -489,8 +483,6 @@ apply_harvest(Harvest *harvest)
 		if (claim->batch != NULL)
 			add_batch(lane, claim->batch);
 	}
-	if (poll_until != 0 && harvest->oldest_running >= poll_until)
-		poll_until = 0;
 	prepared = ph_shmem_prepared(ph_work.worker_no, &lanes);
 	if (harvest->nclaims > 0 && FullTransactionIdIsValid(prepared) &&
 		U64FromFullTransactionId(prepared) < harvest->oldest_running)

@@ -54,6 +54,7 @@ static const PhWorkerOps *ops;
 static PhSlot *slot;
 static uint32 generation;
 static Oid	extension;
+static int	failed_in_a_row;	/* transactions */
 static bool extension_lost;		/* a unit of work has seen it */
 static bool started;			/* ops->start has been called */
 
@@ -369,9 +370,9 @@ run(void)
 /* ---- transactions ---- */
 
 static void
-log_failure(int *streak)
+log_failure(void)
 {
-	if ((*streak)++ % LOG_EVERY == 0)
+	if (failed_in_a_row++ % LOG_EVERY == 0)
 		EmitErrorReport();
 }
 
@@ -405,15 +406,13 @@ is_cancelled(int sqlerrcode, TimestampTz limit)
 static void
 clean_up(MemoryContext context, ErrorData **error)
 {
-	static int	streak;
-
 	HOLD_INTERRUPTS();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	MemoryContextSwitchTo(context);
 	if (error != NULL)
 		*error = CopyErrorData();
 	else if (!extension_lost)
-		log_failure(&streak);
+		log_failure();
 	AbortCurrentTransaction();
 	FlushErrorState();
 	RESUME_INTERRUPTS();
@@ -441,6 +440,7 @@ ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		failed_in_a_row = 0;
 		ok = true;
 	}
 	PG_CATCH();
