@@ -25,6 +25,7 @@ DECLARE
 BEGIN
     FOR r IN
         SELECT c.oid::regclass AS name, CASE c.relname
+            WHEN 'table_class' THEN 'WHERE false'
             WHEN 'site' THEN 'WHERE code <> ''*'''
             WHEN 'topic' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c

@@ -130,6 +130,8 @@ COMMENT ON COLUMN planthub.pause.since IS 'When it was paused';
 COMMENT ON COLUMN planthub.pause.by IS 'Who paused it';
 COMMENT ON COLUMN planthub.pause.reason IS 'Why';
 
+INSERT INTO planthub.table_class VALUES ('site', 'reference'), ('system', 'reference'), ('endpoint', 'local'), ('topic', 'reference'), ('lane', 'engine'), ('route', 'local'), ('pause', 'local');
+
 -- What the verbs tell when a value is refused.
 COMMENT ON CONSTRAINT site_code_check ON planthub.site IS 'A site code has up to 64 letters, digits and . _ / - and begins with a letter or digit; "*" stands for the enterprise';
 COMMENT ON CONSTRAINT system_code_check ON planthub.system IS 'A system code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';

@@ -63,3 +63,5 @@ COMMENT ON COLUMN planthub.endpoint_state.failures IS 'Failures in a row';
 COMMENT ON COLUMN planthub.endpoint_state.retry_at IS 'When the next probe is due';
 COMMENT ON COLUMN planthub.endpoint_state.last_status IS 'Status code of the last failure';
 COMMENT ON COLUMN planthub.endpoint_state.last_error IS 'Text of the last failure';
+
+INSERT INTO planthub.table_class VALUES ('held', 'engine'), ('endpoint_state', 'engine');

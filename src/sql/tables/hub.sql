@@ -1,4 +1,4 @@
--- hub: who this database is, and where the logs are written.  Run once.
+-- hub: who this database is, where the logs are written, and which tables are local to it.  Run once.
 
 CREATE SCHEMA planthub;
 COMMENT ON SCHEMA planthub IS 'PlantHub: integration hub; message log, delivery and canonical tables';
@@ -20,3 +20,14 @@ COMMENT ON COLUMN planthub.hub.database_oid IS 'Database that may send; a copy m
 COMMENT ON COLUMN planthub.hub.slot IS 'Log slot (0-7) that new rows of the log tables go to; the slots form a ring';
 COMMENT ON COLUMN planthub.hub.slot_since IS 'When the present slot came into use';
 COMMENT ON COLUMN planthub.hub.slot_length IS 'How long one slot is written before planthub.rotate() moves to the next; history kept is seven of these';
+
+-- Hubs grow by adding hubs: what may be shared between them is decided table by table.
+CREATE TABLE planthub.table_class (
+    name  text COLLATE "C" PRIMARY KEY,
+    class text NOT NULL CHECK (class IN ('engine', 'wide', 'reference', 'local'))
+);
+COMMENT ON TABLE planthub.table_class IS 'Every table of the extension with its class; each piece that creates tables adds their rows';
+COMMENT ON COLUMN planthub.table_class.name IS 'Name of the table; leaves of a partitioned table go with it';
+COMMENT ON COLUMN planthub.table_class.class IS 'engine: numbers and transactions of this hub, never leaves it; wide: plant facts that the enterprise reads, by site; reference: small, the same for all sites; local: settings and secrets of this hub';
+
+INSERT INTO planthub.table_class VALUES ('hub', 'local'), ('table_class', 'local');

@@ -166,3 +166,5 @@ BEGIN
     END LOOP;
 END
 $$;
+
+INSERT INTO planthub.table_class VALUES ('message', 'engine'), ('delivery', 'engine'), ('lane_window', 'engine'), ('attempt', 'engine');

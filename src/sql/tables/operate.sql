@@ -16,6 +16,8 @@ COMMENT ON COLUMN planthub.operation_log.verb IS 'The function called, such as r
 COMMENT ON COLUMN planthub.operation_log.arguments IS 'Its arguments, those given only';
 COMMENT ON COLUMN planthub.operation_log.rows IS 'How many deliveries, or other rows, it changed';
 
+INSERT INTO planthub.table_class VALUES ('operation_log', 'local');
+
 CREATE TYPE planthub.replayed AS (
     delivery_id     bigint,
     new_delivery_id bigint,
