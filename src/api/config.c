@@ -16,6 +16,7 @@
 #include "pg/xact.h"
 
 PG_FUNCTION_INFO_V1(planthub_config_changed);
+PG_FUNCTION_INFO_V1(planthub_table_changed);
 PG_FUNCTION_INFO_V1(planthub_check_address);
 PG_FUNCTION_INFO_V1(planthub_wake);
 
@@ -31,6 +32,20 @@ planthub_config_changed(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" was not called by a trigger", "planthub.config_changed")));
 	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
 	ph_xact_mark_config();
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Makes every backend, this one included, read the rows of the table again; see pg/lookup.h. */
+Datum
+planthub_table_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a statement trigger", "planthub.table_changed")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
 	PG_RETURN_POINTER(NULL);
 }
 

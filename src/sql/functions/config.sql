@@ -18,6 +18,10 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION planthub.table_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'planthub_table_changed';
+COMMENT ON FUNCTION planthub.table_changed() IS 'Internal: trigger that makes every backend read the rows of the table again';
+
 CREATE OR REPLACE FUNCTION planthub.check_address(connector text, address text) RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'planthub_check_address';
 COMMENT ON FUNCTION planthub.check_address(text, text) IS 'Internal: refuses an address that the connector cannot use';
@@ -133,6 +137,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.config_require(text, text) IS 'Internal: a row of the configuration; refuses a code that does not exist';
+
+CREATE OR REPLACE FUNCTION planthub.require_own(name text, code text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (planthub.config_require(name, code)->>'builtin')::boolean THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('%s "%s" is built in', name, code),
+            DETAIL = 'It belongs to the extension, which changes it with its own updates.',
+            HINT = format('Create one of your own with planthub.create_%s().', name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.require_own(text, text) IS 'Internal: refuses to change what belongs to the extension';
 
 CREATE OR REPLACE FUNCTION planthub.config_update(name text, code text, given jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -388,19 +405,6 @@ COMMENT ON FUNCTION planthub.drop_endpoint(text) IS 'Removes an endpoint that no
 
 -- Topics
 
-CREATE OR REPLACE FUNCTION planthub.require_own_topic(name text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF (planthub.config_require('topic', name)->>'builtin')::boolean THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('topic "%s" is built in', name),
-            DETAIL = 'It belongs to the extension, which changes it with its own updates.',
-            HINT = 'Create a topic of your own with planthub.create_topic().';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION planthub.require_own_topic(text) IS 'Internal: refuses to change a topic of the extension';
-
 CREATE OR REPLACE FUNCTION planthub.create_topic(name text, version int DEFAULT 1, comment text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -413,7 +417,7 @@ COMMENT ON FUNCTION planthub.create_topic(text, int, text) IS 'Adds a kind of bu
 CREATE OR REPLACE FUNCTION planthub.alter_topic(name text, version int DEFAULT NULL, comment text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM planthub.require_own_topic(name);
+    PERFORM planthub.require_own('topic', name);
     PERFORM planthub.config_update('topic', name,
         jsonb_strip_nulls(jsonb_build_object('version', version, 'comment', comment)));
 END
@@ -423,7 +427,7 @@ COMMENT ON FUNCTION planthub.alter_topic(text, int, text) IS 'Changes a topic; n
 CREATE OR REPLACE FUNCTION planthub.drop_topic(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM planthub.require_own_topic(name);
+    PERFORM planthub.require_own('topic', name);
     PERFORM planthub.config_delete('topic', name);
 END
 $$;

@@ -27,7 +27,9 @@ BEGIN
         SELECT c.oid::regclass AS name, CASE c.relname
             WHEN 'table_class' THEN 'WHERE false'
             WHEN 'site' THEN 'WHERE code <> ''*'''
-            WHEN 'topic' THEN 'WHERE NOT builtin' ELSE '' END AS filter
+            WHEN 'topic' THEN 'WHERE NOT builtin'
+            WHEN 'xref_set' THEN 'WHERE NOT builtin'
+            WHEN 'unit' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c
         WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S')
         ORDER BY c.relname
