@@ -8,7 +8,7 @@ OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
 # Install script: pieces in this order; the tables run once, the functions can be run again by an upgrade.
 SQL_TABLES = hub config topic_data log held operate xref unit
-SQL_FUNCTIONS = worker config xref unit publish lane operate replay copy status doctor retention trace dump grants
+SQL_FUNCTIONS = worker config expression xref unit publish lane operate replay copy status doctor retention trace dump grants
 SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) $(SQL_FUNCTIONS:%=src/sql/functions/%.sql)
 DATA_built = planthub--$(EXTVERSION).sql
 

@@ -69,6 +69,7 @@ typedef struct PhEvaluation
 	PhUnitConvert unit;			/* NULL: error invalid-value */
 	void	   *arg;			/* for both */
 	PhError		error;			/* of the last call that returned false */
+	const PhExpression *expression;		/* under way; the evaluation's own */
 } PhEvaluation;
 
 /*

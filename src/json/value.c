@@ -9,6 +9,7 @@
 #include "json/value.h"
 
 #define INITIAL_ITEMS	8
+#define EXPECTED_MAX	4096	/* expectations may come from a document; memory is for what is really there */
 
 /* ---- making ---- */
 
@@ -115,6 +116,7 @@ ph_array_new(int expected)
 	PhValue		value = {PH_VALUE_ARRAY};
 
 	value.u.array = palloc0(sizeof(PhArray));
+	expected = Min(expected, EXPECTED_MAX);
 	if (expected > 0)
 	{
 		value.u.array->items = palloc(expected * sizeof(PhValue));
@@ -139,6 +141,7 @@ ph_object_new(int expected)
 	PhValue		value = {PH_VALUE_OBJECT};
 
 	value.u.object = palloc0(sizeof(PhObject));
+	expected = Min(expected, EXPECTED_MAX);
 	if (expected > 0)
 	{
 		value.u.object->members = palloc(expected * sizeof(PhMember));

@@ -1,0 +1,6 @@
+-- expression: JMESPath for people and for SQL.  Re-runnable.
+
+CREATE OR REPLACE FUNCTION planthub.jmespath(expression text, document jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_jmespath';
+COMMENT ON FUNCTION planthub.jmespath(text, jsonb) IS
+'Value of a JMESPath expression (Community edition, exact numbers, functions of the hub) for a document; what is not there is the JSON null.  The DETAIL of an error is its class: syntax, invalid-arity, unknown-function, undefined-variable, invalid-type, invalid-value, not-a-number, budget';
