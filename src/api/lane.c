@@ -279,7 +279,7 @@ planthub_lane_settle(PG_FUNCTION_ARGS)
 				 errhint("Only the session that called planthub.lane_claim() can record the outcomes.")));
 	batch = ph_item_create_batch(CurrentMemoryContext, id, batch_no, n);
 	read_deliveries(batch, ids);
-	ph_item_load(config, batch->items, n, GetActiveSnapshot());
+	(void) ph_item_load(config, batch->items, n, GetActiveSnapshot(), MaxAllocHugeSize);
 	items = palloc(sizeof(PhItem *) * (Size) Max(n, 1));
 	tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
 	for (i = 0; i < n; i++)

@@ -159,6 +159,19 @@ fault_of(PhHttpRequest *request, CURLcode code)
 	}
 }
 
+/* Why the system refused, which the text of libcurl leaves out. */
+static void
+add_system_error(PhHttpRequest *request)
+{
+	PhResult   *result = &request->result;
+	size_t		len = strlen(result->error);
+	long		number = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+	if (number != 0)
+		snprintf(result->error + len, sizeof(result->error) - len, ": %s", strerror((int) number));
+}
+
 static const char *
 text_of(PhHttpRequest *request, CURLcode code)
 {
@@ -188,6 +201,8 @@ ph_http_result_fill(PhHttpRequest *request, CURLcode code)
 	{
 		result->fault = fault_of(request, code);
 		set_error(result, text_of(request, code));
+		if (code == CURLE_COULDNT_CONNECT)
+			add_system_error(request);
 	}
 	if (result->fault == PH_FAULT_NONE || (result->fault == PH_FAULT_TOO_LARGE && status >= 200))
 		result->status = (int) status;

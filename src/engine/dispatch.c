@@ -267,9 +267,37 @@ send_item(PhEndpointState *endpoint, PhLaneWork *lane, PhItem *item, TimestampTz
 	return true;
 }
 
+/* How many of the worker's connections are always there for this endpoint: as many as for every other, if it needs them. */
+static int
+share_of(const PhEndpointState *endpoint)
+{
+	return Min(Max(ph_max_connections / ph_work.nendpoints, 1), endpoint->endpoint->target.max_in_flight);
+}
+
+/* How many connections are kept free for endpoints below their share. */
+static int
+count_reserved(void)
+{
+	int			reserved = 0;
+	int			i;
+
+	for (i = 0; i < ph_work.nendpoints; i++)
+		reserved += Max(share_of(ph_work.endpoints[i]) - ph_work.endpoints[i]->in_flight, 0);
+	return reserved;
+}
+
+/* One target that does not answer must not hold all connections. */
+static bool
+may_connect(const PhEndpointState *endpoint, int reserved)
+{
+	int			kept = endpoint->in_flight < share_of(endpoint) ? 0 : reserved;
+
+	return connector->in_flight() + kept < ph_max_connections;
+}
+
 /* Starts up to quantum requests; returns how many. */
 static int
-serve_endpoint(PhEndpointState *endpoint, TimestampTz now, int quantum)
+serve_endpoint(PhEndpointState *endpoint, TimestampTz now, int quantum, int *reserved)
 {
 	int			started = 0;
 	int			i;
@@ -278,15 +306,17 @@ serve_endpoint(PhEndpointState *endpoint, TimestampTz now, int quantum)
 	{
 		PhLaneWork *lane = endpoint->lanes[i];
 
-		while (started < quantum && ph_work_allowance(endpoint, now) > 0 &&
-			   connector->in_flight() < ph_max_connections)
+		while (started < quantum && ph_work_allowance(endpoint, now) > 0 && may_connect(endpoint, *reserved))
 		{
 			PhItem	   *item = ph_queue_pop(&lane->queue);
 
 			if (item == NULL)
 				break;
 			if (send_item(endpoint, lane, item, now))
+			{
 				started++;
+				*reserved -= endpoint->in_flight <= share_of(endpoint) ? 1 : 0;
+			}
 		}
 	}
 	return started;
@@ -296,17 +326,19 @@ static void
 start_requests(TimestampTz now)
 {
 	int			n = ph_work.nendpoints;
+	int			reserved;
 	int			started;
 	int			i;
 
 	if (n == 0)
 		return;
+	reserved = count_reserved();
 	turn_start = (turn_start + 1) % n;
 	do
 	{
 		started = 0;
 		for (i = 0; i < n; i++)
-			started += serve_endpoint(ph_work.endpoints[(turn_start + i) % n], now, QUANTUM);
+			started += serve_endpoint(ph_work.endpoints[(turn_start + i) % n], now, QUANTUM, &reserved);
 	} while (started > 0);
 }
 

@@ -303,6 +303,26 @@ mark_due(int lane, int64 token, int limit)
 	return (int) ph_sql_run(&mark, values, NULL, SPI_OK_SELECT);
 }
 
+/* Those beyond the first n are due still. */
+static void
+give_back(const PhBatch *batch, int n, int64 token)
+{
+	static PhStatement unmark = {
+		"UPDATE planthub.held SET token = NULL WHERE delivery_id = ANY ($1) AND token = $2", 2, {INT8ARRAYOID, INT8OID}
+	};
+	int64	   *ids = palloc(sizeof(int64) * (Size) batch->nitems);
+	Datum		values[2];
+	int			i;
+
+	if (n == batch->nitems)
+		return;
+	for (i = n; i < batch->nitems; i++)
+		ids[i - n] = batch->items[i].delivery_id;
+	values[0] = ph_sql_int8_array(ids, batch->nitems - n);
+	values[1] = Int64GetDatum(token);
+	ph_sql_run(&unmark, values, NULL, SPI_OK_UPDATE);
+}
+
 PhBatch *
 ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, Snapshot snapshot, MemoryContext parent,
 				 TimestampTz *next_due)
@@ -330,7 +350,9 @@ ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, Snaps
 			item->tries = ph_sql_int32(i, 6) + 1;
 			item->expires_at = ph_sql_int64(i, 7);
 		}
-		ph_item_load(config, batch->items, n, snapshot);
+		n = ph_item_load(config, batch->items, n, snapshot, PH_WINDOW_BYTES);
+		give_back(batch, n, token);
+		ph_item_cut_batch(batch, n);
 	}
 	*next_due = ph_held_next_due(lane);
 	SPI_finish();

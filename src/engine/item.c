@@ -89,15 +89,24 @@ ph_item_create_batch(MemoryContext parent, int lane, int64 batch_no, int n)
 }
 
 void
-ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
+ph_item_cut_batch(PhBatch *batch, int n)
+{
+	Assert(n <= batch->nitems && batch->open == batch->nitems);
+	batch->nitems = batch->open = n;
+}
+
+int
+ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Size budget)
 {
 	Leaf		leaves[PH_SLOTS] = {0};
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub item", ALLOCSET_DEFAULT_SIZES);
+	Size		used = 0;
+	int			loaded;
 	int			i;
 
-	for (i = 0; i < n; i++)
+	for (loaded = 0; loaded < n && (loaded == 0 || used < budget); loaded++)
 	{
-		PhItem	   *item = &items[i];
+		PhItem	   *item = &items[loaded];
 		Leaf	   *leaf = &leaves[item->message_slot];
 		MemoryContext old;
 
@@ -116,6 +125,7 @@ ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
 		fill_item(config, item, leaf->slot);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(scratch);
+		used += item->event.data_len;
 	}
 	for (i = 0; i < PH_SLOTS; i++)
 	{
@@ -123,43 +133,54 @@ ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
 			close_leaf(&leaves[i]);
 	}
 	MemoryContextDelete(scratch);
+	return loaded;
 }
 
-void
-ph_item_load_each(const PhConfig *config, PhItem *items, int n, Snapshot snapshot)
+static void
+load_carefully(const PhConfig *config, PhItem *item, Snapshot snapshot)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	int			i;
 
-	for (i = 0; i < n; i++)
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
 	{
-		BeginInternalSubTransaction(NULL);
-		MemoryContextSwitchTo(context);
-		PG_TRY();
-		{
-			ph_item_load(config, &items[i], 1, snapshot);
-			ReleaseCurrentSubTransaction();
-		}
-		PG_CATCH();
-		{
-			ErrorData  *error;
-
-			MemoryContextSwitchTo(items[i].batch->context);
-			error = CopyErrorData();
-			if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-				PG_RE_THROW();
-			FlushErrorState();
-			RollbackAndReleaseCurrentSubTransaction();
-			items[i].fate = PH_FATE_PARKED;
-			items[i].reason = "UNREADABLE";
-			items[i].error = error->message;
-			items[i].site = items[i].site == NULL ? "*" : items[i].site;
-		}
-		PG_END_TRY();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		(void) ph_item_load(config, item, 1, snapshot, 0);
+		ReleaseCurrentSubTransaction();
 	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(item->batch->context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		item->fate = PH_FATE_PARKED;
+		item->reason = "UNREADABLE";
+		item->error = error->message;
+		item->site = item->site == NULL ? "*" : item->site;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+int
+ph_item_load_each(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Size budget)
+{
+	Size		used = 0;
+	int			loaded;
+
+	for (loaded = 0; loaded < n && (loaded == 0 || used < budget); loaded++)
+	{
+		load_carefully(config, &items[loaded], snapshot);
+		used += items[loaded].event.data_len;
+	}
+	return loaded;
 }
 
 static void

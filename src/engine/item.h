@@ -11,6 +11,8 @@
 #include "engine/outcome.h"
 #include "engine/window.h"
 
+#define PH_WINDOW_BYTES		(4 * 1024 * 1024)	/* of data handed out by one claim, or by one message */
+
 /* Why an item needs no request: what is recorded for it instead. */
 typedef enum PhFate
 {
@@ -32,6 +34,7 @@ typedef struct PhBatch
 	int			crashes;
 	int			nitems;
 	int			open;			/* items not settled yet */
+	Size		bytes;			/* of memory */
 	void	   *owner;			/* of the dispatcher */
 	struct PhItem *items;
 } PhBatch;
@@ -80,12 +83,15 @@ typedef struct PhItem
 /*
  * Reads the messages of n items whose delivery_id, message_id, message_slot and route are set, and fills in the rest.
  * What cannot be sent (expired, paused, scheduled, route gone) gets its fate.  Needs a transaction; strings go to the
- * batch's context.
+ * batch's context.  Stops when their data has reached budget bytes; returns how many items are filled, at least one.
  */
-extern void ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot);
+extern int	ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Size budget);
 
 /* The same, one by one, each in a subtransaction: what raises an error gets the fate parked. */
-extern void ph_item_load_each(const PhConfig *config, PhItem *items, int n, Snapshot snapshot);
+extern int	ph_item_load_each(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Size budget);
+
+/* Items beyond the first n leave the batch. */
+extern void ph_item_cut_batch(PhBatch *batch, int n);
 
 /* An empty batch with room for n items, in a context of its own below parent. */
 extern PhBatch *ph_item_create_batch(MemoryContext parent, int lane, int64 batch_no, int n);

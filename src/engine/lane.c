@@ -256,8 +256,10 @@ ph_lane_end_claims(void)
 	PopActiveSnapshot();
 }
 
-static void
-fill_batch(PhBatch *batch, const PhDeliveryRow *rows, int n, const PhConfig *config, Snapshot snapshot, bool careful)
+/* Returns how many of the deliveries are in the batch now: fewer than n when they are large. */
+static int
+fill_batch(PhBatch *batch, const PhDeliveryRow *rows, int n, const PhConfig *config, Snapshot snapshot, bool careful,
+		   Size budget)
 {
 	int			i;
 
@@ -272,11 +274,10 @@ fill_batch(PhBatch *batch, const PhDeliveryRow *rows, int n, const PhConfig *con
 		item->route = rows[i].route;
 		item->tries = 1;
 	}
-	if (careful)
-		ph_item_load_each(config, batch->items, n, snapshot);
-	else
-		ph_item_load(config, batch->items, n, snapshot);
+	n = (careful ? ph_item_load_each : ph_item_load) (config, batch->items, n, snapshot, budget);
+	ph_item_cut_batch(batch, n);
 	ph_held_block(batch->lane, batch->items, n);
+	return n;
 }
 
 /* Leaves in rows those without an attempt and without a held row; returns how many. */
@@ -345,7 +346,8 @@ claim_recovery(PhLaneState *lane, PhRecovery *recovery, const PhConfig *config, 
 	append_window(lane, &window, oldest_open_window(lane, recovery->batch_no));
 	claim->batch = ph_item_create_batch(parent, lane->id, window.batch_no, n);
 	claim->batch->crashes = recovery->crashes;
-	fill_batch(claim->batch, rows, n, config, snapshot->snapshot, lane->careful);
+	/* What was one window fits into memory. */
+	(void) fill_batch(claim->batch, rows, n, config, snapshot->snapshot, lane->careful, MaxAllocHugeSize);
 }
 
 void
@@ -382,7 +384,12 @@ ph_lane_claim(PhLaneState *lane, const PhConfig *config, const PhClaimSnapshot *
 	cursor->used_up = n < limit;
 	if (n > 0)
 	{
+		int			wanted = n;
+
 		window.batch_no = lane->batch_no + 1;
+		claim->batch = ph_item_create_batch(parent, lane->id, window.batch_no, n);
+		n = fill_batch(claim->batch, rows, n, config, snapshot->snapshot, lane->careful, PH_WINDOW_BYTES);
+		cursor->used_up = cursor->used_up && n == wanted;
 		window.first_id = rows[0].id;
 		window.last_id = rows[n - 1].id;
 		window.deliveries = n;
@@ -390,8 +397,6 @@ ph_lane_claim(PhLaneState *lane, const PhConfig *config, const PhClaimSnapshot *
 		window.started = true;
 		cursor->position = window.last_id;
 		append_window(lane, &window, oldest_open_window(lane, window.batch_no));
-		claim->batch = ph_item_create_batch(parent, lane->id, window.batch_no, n);
-		fill_batch(claim->batch, rows, n, config, snapshot->snapshot, lane->careful);
 	}
 	SPI_finish();
 }

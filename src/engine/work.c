@@ -23,7 +23,8 @@
 #include "pg/worker.h"
 
 #define HELD_AT_ONCE		100		/* deliveries taken from held by one transaction and lane */
-#define MAX_ITEMS			20		/* claims' worth of deliveries in memory */
+#define MAX_ITEMS			20		/* claims' worth of deliveries in memory, */
+#define MAX_BYTES			(16 * PH_WINDOW_BYTES)	/* and of bytes; then a lane that has none may take a few */
 #define SUSPECT_CRASHES		2		/* a window left by as many crashes runs alone */
 
 /* What one transaction has brought. */
@@ -42,6 +43,7 @@ typedef struct Harvest
 PhWork		ph_work;
 
 static int	nitems;					/* in memory */
+static Size nbytes;					/* of memory for them */
 
 static void run_transaction(void *arg);
 static void apply_harvest(Harvest *harvest);
@@ -64,6 +66,7 @@ ph_work_start(int worker_no, int workers)
 	ph_work.finished = MemoryContextAlloc(context, sizeof(PhItem *) * (Size) ph_work.max_finished);
 	ph_queue_start(context);
 	nitems = 0;
+	nbytes = 0;
 }
 
 void
@@ -119,15 +122,29 @@ suspect_lane(TimestampTz now)
 	return NULL;
 }
 
-static bool
-may_claim(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
+/*
+ * How many deliveries the lane may claim.  Targets that do not answer keep theirs in memory for long; when they have
+ * filled it up, the others must still get what they can send at once.
+ */
+static int
+claim_limit(PhLaneWork *lane)
 {
-	if (!lane->state.leased || !lane->wants_claim || nitems >= MAX_ITEMS * ph_claim_size ||
-		ph_work_allowance(lane->endpoint, now) <= 0)
-		return false;
-	if (ph_breaker_is_open(&lane->endpoint->breaker) && lane->queue.nready > 0)
-		return false;
+	const PhEndpoint *endpoint = lane->endpoint->endpoint;
+	int			limit = Max(1, ph_claim_size >> (2 * lane->failures));
+
 	if (lane->queue.nready + lane->queue.nwaiting > ph_claim_size / 2)
+		return 0;
+	if (nitems >= MAX_ITEMS * ph_claim_size || nbytes >= MAX_BYTES)
+		return dlist_is_empty(&lane->state.batches) ? Min(limit, endpoint->target.max_in_flight) : 0;
+	if (ph_breaker_is_open(&lane->endpoint->breaker))
+		return lane->queue.nready > 0 ? 0 : 1;
+	return endpoint->idempotent ? limit : Min(limit, endpoint->target.max_in_flight);
+}
+
+static bool
+may_claim(PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
+{
+	if (!lane->state.leased || !lane->wants_claim || ph_work_allowance(lane->endpoint, now) <= 0 || claim_limit(lane) == 0)
 		return false;
 	return suspect == NULL || (suspect == lane && nitems == 0);
 }
@@ -135,9 +152,8 @@ may_claim(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
 static bool
 may_take_due(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
 {
-	if (!lane->state.leased || ph_work_allowance(lane->endpoint, now) <= 0 || suspect != NULL)
-		return false;
-	if (ph_breaker_is_open(&lane->endpoint->breaker) && lane->queue.nready > 0)
+	if (!lane->state.leased || ph_work_allowance(lane->endpoint, now) <= 0 || suspect != NULL ||
+		lane->queue.nready >= (ph_breaker_is_open(&lane->endpoint->breaker) ? 1 : HELD_AT_ONCE))
 		return false;
 	return lane->wants_due || (lane->next_due != 0 && lane->next_due <= now);
 }
@@ -198,7 +214,8 @@ ph_work_next(TimestampTz now)
 			PhLaneWork *lane = endpoint->lanes[j];
 
 			waiting = waiting || lane->queue.nready > 0 || lane->wants_claim || lane->wants_due;
-			if (lane->next_due != 0)
+			/* What is due and not wanted waits for an answer, not for a time. */
+			if (lane->next_due != 0 && Max(lane->next_due, opens) > now)
 				next = earlier(next, Max(lane->next_due, opens));
 		}
 		if (waiting && opens > now)
@@ -334,13 +351,8 @@ read_lane(Harvest *harvest, PhLaneWork *lane, const PhLaneWork *suspect, const P
 	}
 	if (may_claim(lane, suspect, now))
 	{
-		const PhEndpoint *endpoint = lane->endpoint->endpoint;
-		int			limit = Max(1, ph_claim_size >> (2 * lane->failures));
+		int			limit = claim_limit(lane);
 
-		if (ph_breaker_is_open(&lane->endpoint->breaker))
-			limit = 1;
-		else if (!endpoint->idempotent)
-			limit = Min(limit, endpoint->target.max_in_flight);
 		lane->failures = Min(lane->failures + 1, 8);	/* until the commit says otherwise */
 		lane->state.careful = lane->failures > 2;
 		ph_lane_claim(&lane->state, harvest->config, snapshot, limit, ph_work.items,
@@ -416,6 +428,7 @@ forget_finished(void)
 		nitems--;
 		if (--batch->open > 0)
 			continue;
+		nbytes -= batch->bytes;
 		dlist_delete(&batch->node);
 		MemoryContextDelete(batch->context);
 	}
@@ -441,7 +454,9 @@ add_batch(PhLaneWork *lane, PhBatch *batch)
 	int			i;
 
 	batch->owner = lane;
+	batch->bytes = MemoryContextMemAllocated(batch->context, true);
 	nitems += batch->nitems;
+	nbytes += batch->bytes;
 	for (i = 0; i < batch->nitems; i++)
 	{
 		if (batch->items[i].fate == PH_FATE_SEND)
@@ -535,6 +550,32 @@ ph_work_finish(PhItem *item)
 	}
 }
 
+/* One line for the beginning of an outage and one for its end, however often it is probed in between. */
+static void
+log_outage(PhEndpointState *endpoint)
+{
+	const PhBreaker *breaker = &endpoint->breaker;
+
+	if (breaker->opened > 0 && !endpoint->outage_logged)
+	{
+		endpoint->outage_logged = true;
+		ereport(LOG,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("deliveries to endpoint \"%s\" suspended after %d failures in a row",
+						endpoint->endpoint->code, breaker->failures),
+				 errdetail("The last attempt failed: %s.", endpoint->last_error[0] != '\0' ? endpoint->last_error :
+						   psprintf("status %d", endpoint->last_status)),
+				 errhint("Repair the endpoint; it is probed until it answers. See planthub.endpoint_health.")));
+	}
+	else if (breaker->opened == 0 && endpoint->outage_logged)
+	{
+		endpoint->outage_logged = false;
+		ereport(LOG,
+				(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				 errmsg("deliveries to endpoint \"%s\" resumed", endpoint->endpoint->code)));
+	}
+}
+
 void
 ph_work_note_answer(PhEndpointState *endpoint, const PhItem *item)
 {
@@ -556,10 +597,11 @@ ph_work_note_answer(PhEndpointState *endpoint, const PhItem *item)
 			endpoint->last_status = item->status;
 			strlcpy(endpoint->last_error, item->error == NULL ? "" : item->error, sizeof(endpoint->last_error));
 			endpoint->dirty = endpoint->dirty || ph_breaker_is_open(&endpoint->breaker);
-			return;
+			break;
 		default:
 			ph_breaker_success(&endpoint->breaker);
 			endpoint->dirty = endpoint->dirty || was_open;
-			return;
+			break;
 	}
+	log_outage(endpoint);
 }

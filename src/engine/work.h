@@ -31,6 +31,7 @@ typedef struct PhEndpointState
 	bool		dirty;				/* the breaker's row is to be written */
 	int			last_status;		/* of the last failure */
 	char		last_error[256];
+	bool		outage_logged;
 	int			in_flight;
 	TimestampTz throttled_until;
 	int			nlanes;
