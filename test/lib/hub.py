@@ -91,6 +91,14 @@ class Hub:
             raise RuntimeError(f'{statement}\n{done.stderr}')
         return done.stdout.strip()
 
+    def session(self, statements):
+        """A session that stays open; more can be written to its stdin."""
+        process = subprocess.Popen(['psql', '-XAtq', '-d', self.database], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        atexit.register(lambda: (process.kill(), process.wait()))
+        process.stdin.write(statements + '\n')
+        process.stdin.flush()
+        return process
+
     def json(self, query):
         """The rows of a query as dictionaries."""
         return json.loads(self.sql(f'SELECT coalesce(json_agg(q), \'[]\') FROM ({query}) AS q'))
