@@ -1,6 +1,6 @@
 /*
  * jmespath.c
- *	  SQL function planthub.jmespath().
+ *	  SQL functions planthub.jmespath() and planthub.jmespath_explain().
  *
  * Compiled expressions are kept in a table of fixed size, one for each value of a hash of their text; another text with
  * the same value takes the place.
@@ -9,11 +9,14 @@
 
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "api/expression.h"
 #include "json/jmespath.h"
+#include "pg/compat.h"
 
 #define CACHE_SLOTS		256
 #define CACHE_TEXT_MAX	4096	/* bytes; longer expressions are compiled each time */
@@ -28,6 +31,7 @@ typedef struct Slot
 static Slot slots[CACHE_SLOTS];
 
 PG_FUNCTION_INFO_V1(planthub_jmespath);
+PG_FUNCTION_INFO_V1(planthub_jmespath_explain);
 
 static const PhExpression *
 compile(const char *text, int length)
@@ -81,6 +85,7 @@ planthub_jmespath(PG_FUNCTION_ARGS)
 	PhEvaluation evaluation = {.visits = PH_VISITS_DEFAULT};
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "PlantHub evaluation", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	const PhError too_large = {PH_CODE_BUDGET, "result of the expression is too large", NULL, 1};
 	PhValue		value;
 	Jsonb	   *result;
 
@@ -90,10 +95,34 @@ planthub_jmespath(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(old);
 	result = ph_value_to_jsonb(&value, &evaluation.visits);
 	if (result == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("result of the expression is too large"),
-				 errdetail_internal("%s", PH_CODE_BUDGET)));
+		ph_expression_throw(&too_large, ph_jmespath_text(expression));
 	MemoryContextDelete(scratch);
 	PG_RETURN_JSONB_P(result);
+}
+
+static void
+put_row(ReturnSetInfo *result, const char *kind, const char *name, int column)
+{
+	Datum		values[] = {CStringGetTextDatum(kind), CStringGetTextDatum(name), Int32GetDatum(column)};
+	bool		nulls[lengthof(values)] = {false};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* jmespath_explain(expression) */
+Datum
+planthub_jmespath_explain(PG_FUNCTION_ARGS)
+{
+	static const char *const kinds[] = {"field", "variable", "function", "xref"};
+	text	   *source = PG_GETARG_TEXT_PP(0);
+	const PhExpression *expression = compile(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source));
+	const PhUse *use;
+	const PhWarning *warning;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (use = ph_jmespath_uses(expression); use != NULL; use = use->next)
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, kinds[use->kind], use->name, use->column);
+	for (warning = ph_jmespath_warnings(expression); warning != NULL; warning = warning->next)
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, "warning", warning->message, warning->column);
+	return (Datum) 0;
 }

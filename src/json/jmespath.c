@@ -64,24 +64,31 @@ prepare_literal(PhNode *node)
 	}
 }
 
+static char *
+arity_fault(const PhFunction *function, int n)
+{
+	int			most = function->most < 0 ? PH_ARGUMENTS_MAX : function->most;
+
+	if (n >= function->least && n <= most)
+		return NULL;
+	if (most > function->least)
+		return psprintf("%s() takes %d to %d arguments, not %d", function->name, function->least, most, n);
+	return psprintf("%s() takes %d argument%s, not %d", function->name, most, most == 1 ? "" : "s", n);
+}
+
 static bool
 prepare_call(Compiler *compiler, PhNode *node)
 {
 	const PhFunction *function = ph_function_find(node->text, node->length);
 	const PhNode *where = node;
+	const char *fault;
 
 	if (function == NULL)
 		return fail(compiler, node, PH_CODE_UNKNOWN_FUNCTION,
 					psprintf("function %.*s() does not exist", Min(node->length, 100), node->text));
-	if (node->n < function->least || (function->most >= 0 && node->n > function->most) || node->n > PH_ARGUMENTS_MAX)
-		return fail(compiler, node, PH_CODE_INVALID_ARITY,
-					function->most == function->least ?
-					psprintf("%s() takes %d arguments, not %d", function->name, function->least, node->n) :
-					function->most < 0 ?
-					psprintf("%s() takes %d to %d arguments, not %d", function->name, function->least,
-							 PH_ARGUMENTS_MAX, node->n) :
-					psprintf("%s() takes %d to %d arguments, not %d", function->name, function->least,
-							 function->most, node->n));
+	fault = arity_fault(function, node->n);
+	if (fault != NULL)
+		return fail(compiler, node, PH_CODE_INVALID_ARITY, fault);
 	if (function->prepare != NULL && !function->prepare(node, compiler->error, &where))
 		return fail(compiler, where, compiler->error->code, compiler->error->message);
 	node->prepared = function;

@@ -302,13 +302,15 @@ parse_range(Parser *parser, PhNode *left)
 				return fault_here(parser, "a slice has at most three parts");
 			(void) take(parser);
 		}
-		else if (node->given[part])
+		else if (node->given[part] || parser->token.type == PH_TOKEN_END || parser->token.type == PH_TOKEN_FAULT)
 			return fault_here(parser, "expected \":\" or \"]\"");
 		else if (parse_integer(parser, &node->range[part]))
 			node->given[part] = true;
 		else
 			return ph_node_fault(&parser->tree, offset, "index or slice must be made of whole numbers", NULL);
 	}
+	if (node->type == PH_NODE_INDEX && !node->given[0])
+		return fault_here(parser, "index is missing");
 	(void) take(parser);
 	if (node->type == PH_NODE_INDEX)
 		return node;

@@ -13,7 +13,7 @@
 
 /* One value with so many bytes of text. */
 static bool
-pay(int64 *budget, int length)
+pay(int64 *budget, int64 length)
 {
 	if (budget == NULL)
 		return true;
@@ -51,7 +51,7 @@ ph_value_equal(const PhValue *a, const PhValue *b, int64 *budget, bool *equal)
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
 	*equal = kind == ph_value_kind(b);
-	if (!pay(budget, a->length))
+	if (!pay(budget, a->type == PH_VALUE_STRING ? a->length : 0))
 		return false;
 	if (!*equal)
 		return true;
@@ -154,7 +154,7 @@ ph_value_write(const PhValue *value, StringInfo out, int64 *budget)
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
-	if (!pay(budget, value->length))
+	if (!pay(budget, value->type == PH_VALUE_STRING ? value->length : 0))
 		return false;
 	switch (ph_value_kind(value))
 	{

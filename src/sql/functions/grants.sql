@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION planthub.capability_grants(capability text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    readers     constant text := '^(jmespath|status|doctor|trace|show|hub_id|is_armed|is_claimed|backlog|in_flight|workers|age_text|xref_find|xref_back|unit_convert|unit_code)$';
+    readers     constant text := '^(jmespath(_explain)?|status|doctor|trace|show|hub_id|is_armed|is_claimed|backlog|in_flight|workers|age_text|xref_find|xref_back|unit_convert|unit_code)$';
     operators   constant text := '^(pause|resume|release|discard|replay|start|stop)$';
     publishers  constant text := '^publish(_many)?$';
     integrators constant text := '^((create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit)|(set|end)_xref)$';

@@ -1,0 +1,123 @@
+/*
+ * warnings.c
+ *	  What an expression may say and its author probably did not mean.
+ */
+#include "postgres.h"
+
+#include "json/evaluate.h"
+
+typedef struct Lint
+{
+	const PhExpression *expression;
+	PhWarning  *first;
+	PhWarning **tail;
+} Lint;
+
+/* These make a number of foreseeable length of a quotient. */
+static const char *const rounding[] = {"round", "format_number", "ceil", "floor", "integer"};
+
+static void
+warn(Lint *lint, const PhNode *node, const char *message)
+{
+	PhWarning  *warning = palloc0(sizeof(PhWarning));
+
+	warning->message = message;
+	warning->column = ph_expression_column(lint->expression->text, node->offset);
+	*lint->tail = warning;
+	lint->tail = (PhWarning **) &warning->next;
+}
+
+static bool
+calls(const PhNode *node, const char *name)
+{
+	return node->type == PH_NODE_CALL && node->length == strlen(name) && memcmp(node->text, name, node->length) == 0;
+}
+
+static bool
+is_rounding(const PhNode *node)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(rounding); i++)
+	{
+		if (calls(node, rounding[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_name(const PhNode *node)
+{
+	return node->type == PH_NODE_FIELD && !node->grouped;
+}
+
+/* a-b: a name cannot have a minus. */
+static bool
+looks_like_name(const Lint *lint, const PhNode *node)
+{
+	const char *text = lint->expression->text;
+	const PhNode *left = node->left->type == PH_NODE_SUB ? node->left->right : node->left;
+
+	return node->operator == PH_OPERATOR_MINUS && is_name(left) && is_name(node->right) && node->offset > 0 &&
+		text[node->offset] == '-' && text[node->offset - 1] != ' ' && text[node->offset + 1] != ' ';
+}
+
+static bool
+is_ordering(const PhNode *node)
+{
+	return node->type == PH_NODE_COMPARE && node->operator != PH_OPERATOR_EQUAL &&
+		node->operator != PH_OPERATOR_DIFFERENT;
+}
+
+static bool
+is_projection(const PhNode *node)
+{
+	return node->type == PH_NODE_PROJECT_LIST || node->type == PH_NODE_FILTER;
+}
+
+static void
+check_node(Lint *lint, const PhNode *node, bool rounded)
+{
+	if (node->left != NULL && node->left->type == PH_NODE_NOT && !node->left->grouped &&
+		(node->type == PH_NODE_SUB || node->type == PH_NODE_INDEX))
+		warn(lint, node->left, "\"!\" binds stronger than what follows its first name; write !(...)");
+	if (is_ordering(node) && (node->left->type == PH_NODE_STRING || node->right->type == PH_NODE_STRING))
+		warn(lint, node, "order of strings is always null; only numbers can be less or greater");
+	if (node->type == PH_NODE_ARITHMETIC && looks_like_name(lint, node))
+		warn(lint, node, "this subtracts; a name with \"-\" must be in double quotes");
+	if (node->type == PH_NODE_ARITHMETIC && node->operator == PH_OPERATOR_DIVIDE && !rounded)
+		warn(lint, node, "quotient has as many digits as it needs; put round() around it");
+	if (is_projection(node) && node->right->type == PH_NODE_INDEX && node->right->left->type == PH_NODE_CURRENT)
+		warn(lint, node->right, "index looks into each element of the list; write (...)[0] for one of them");
+	if (calls(node, "to_number"))
+		warn(lint, node, "to_number() makes null of what is no number; number() says so");
+}
+
+static void
+check(Lint *lint, const PhNode *node, bool rounded)
+{
+	const PhNode *parts[] = {node->left, node->right, node->third};
+	const PhNode *item;
+	int			i;
+
+	check_node(lint, node, rounded);
+	rounded = rounded || is_rounding(node);
+	for (i = 0; i < lengthof(parts); i++)
+	{
+		if (parts[i] != NULL)
+			check(lint, parts[i], rounded);
+	}
+	for (item = node->list; item != NULL; item = item->next)
+		check(lint, item, rounded);
+}
+
+const PhWarning *
+ph_jmespath_warnings(const PhExpression *expression)
+{
+	Lint		lint = {expression, NULL, NULL};
+
+	lint.tail = &lint.first;
+	check(&lint, expression->node, false);
+	return lint.first;
+}
