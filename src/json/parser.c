@@ -379,7 +379,10 @@ parse_hash(Parser *parser)
 
 /* ---- projections ---- */
 
-/* What may follow a dot. */
+/*
+ * What may follow a dot.  A list or hash ends a projection, as in the reference implementation: what is written behind it
+ * is for the whole result.
+ */
 static PhNode *
 parse_after_dot(Parser *parser, int power)
 {
@@ -388,8 +391,9 @@ parse_after_dot(Parser *parser, int power)
 		case PH_TOKEN_IDENTIFIER:
 		case PH_TOKEN_QUOTED:
 		case PH_TOKEN_STAR:
-		case PH_TOKEN_LEFT_BRACE:
 			return parse_expression(parser, power);
+		case PH_TOKEN_LEFT_BRACE:
+			return parse_hash(parser);
 		case PH_TOKEN_LEFT_BRACKET:
 			return parse_list(parser);
 		default:

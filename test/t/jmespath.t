@@ -136,10 +136,170 @@ def run_suite(server, suite):
     check(f'suite {suite}, {len(cases)} cases', faults)
 
 
+class Random:
+    """Random documents, and expressions that make sense for them often enough."""
+
+    NAMES = ['a', 'b', 'c', 'n', 'dd']      # members are made in the order of jsonb, so "*" has the same order in both
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def one(self, *choices):
+        return self.random.choice(choices)
+
+    def document(self, depth=4):
+        kind = self.random.random()
+        if depth == 0 or kind < 0.3:
+            # 0 and 1 are left out: Python takes them for False and True when lists are compared.
+            return self.one(2, 3, -7, 40, 'x', 'yy', '', '12', None, True, False, 123456789012345678)
+        if kind < 0.65:
+            return {name: self.document(depth - 1) for name in self.NAMES if self.random.random() < 0.7}
+        return [self.document(depth - 1) for _ in range(self.random.randrange(4))]
+
+    def literal(self):
+        return self.one("'x'", "'yy'", '`2`', '`-7`', '`"12"`', '`[]`', '`[2, 3]`', '`{"a": 2}`', '`null`', '`true`', '`false`')
+
+    def number(self):
+        return str(self.random.randrange(-3, 4))
+
+    def slice(self):
+        return '[' + ':'.join([self.one('', self.number()), self.one('', self.number())]) + self.one('', ':2', ':-1', ':-2') + ']'
+
+    def path(self, depth):
+        text = self.one('@', *self.NAMES, *self.NAMES)
+        for _ in range(self.random.randrange(4)):
+            text += self.one('.' + self.one(*self.NAMES), '.*', '[*]', '[]', f'[{self.number()}]', self.slice(), '[?', '.')
+            if text.endswith('?'):
+                text += self.expression(depth - 1) + ']'
+            elif text.endswith('.'):
+                text += self.select(depth - 1)
+        return text
+
+    def select(self, depth):
+        if depth <= 0:
+            return '[@]'
+        if self.random.random() < 0.5:
+            return '[' + ', '.join(self.expression(depth - 1) for _ in range(self.random.randrange(1, 3))) + ']'
+        return '{' + ', '.join(f'{name}: {self.expression(depth - 1)}' for name in ('a', 'n')) + '}'
+
+    def call(self, depth):
+        def sub():
+            return self.expression(depth - 1)
+        name = self.one('abs', 'ceil', 'floor', 'sum', 'length', 'keys', 'values', 'reverse', 'to_array', 'to_string', 'type',
+                        'max', 'min', 'sort', 'not_null', 'contains', 'starts_with', 'ends_with', 'join', 'map', 'sort_by',
+                        'max_by', 'min_by', 'to_number')
+        if name in ('contains', 'starts_with', 'ends_with', 'join', 'not_null'):
+            return f'{name}({sub()}, {sub()})'
+        if name == 'map':
+            return f'map(&{sub()}, {sub()})'
+        if name.endswith('_by'):
+            return f'{name}({sub()}, &{sub()})'
+        return f'{name}({sub()})'
+
+    def expression(self, depth=3):
+        kind = self.random.random()
+        if depth <= 0 or kind < 0.4:
+            return self.path(depth) if kind < 0.35 else self.literal()
+        if kind < 0.6:
+            return self.call(depth)
+        if kind < 0.7:
+            return self.select(depth)
+        if kind < 0.8:
+            return self.one('!', '') + f'({self.expression(depth - 1)})'
+        operator = self.one(' | ', ' || ', ' && ', ' == ', ' != ', ' < ', ' <= ', ' > ', ' >= ')
+        return self.expression(depth - 1) + operator + self.expression(depth - 1)
+
+
+def reference():
+    """python3-jmespath, taught what the Community edition does otherwise; None when it is not installed."""
+    try:
+        from jmespath import ast, exceptions, parser, visitor
+    except ImportError:
+        return None
+
+    class Parser(parser.Parser):
+        def _token_led_dot(self, left):         # everything behind a.* is for each, as behind * and a[*]
+            if self._current_token() != 'star':
+                return super()._token_led_dot(left)
+            self._advance()
+            return ast.value_projection(left, self._parse_projection_rhs(self.BINDING_POWER['star']))
+
+        def _token_led_lbracket(self, left):    # a slice behind an index is a projection like every other
+            if left['type'] == 'index_expression':
+                left = {'type': 'subexpression', 'children': [left]}
+            return super()._token_led_lbracket(left)
+
+    class Community(visitor.TreeInterpreter):
+        def visit_subexpression(self, node, value):     # stops at null
+            for child in node['children']:
+                if value is None:
+                    return None
+                value = self.visit(child, value)
+            return value
+
+        def visit_multi_select_list(self, node, value):     # of null too
+            return [self.visit(child, value) for child in node['children']]
+
+        def visit_multi_select_dict(self, node, value):
+            return {child['value']: self.visit(child, value) for child in node['children']}
+
+        def visit_comparator(self, node, value):        # only numbers have an order
+            sides = [self.visit(child, value) for child in node['children']]
+            if node['value'] not in ('eq', 'ne') and any(isinstance(side, str) for side in sides):
+                return None
+            return super().visit_comparator(node, value)
+
+        def visit_slice(self, node, value):     # strings have slices
+            return value[slice(*node['children'])] if isinstance(value, (list, str)) else None
+
+        def visit_projection(self, node, value):
+            left = node['children'][0]
+            if left['type'] == 'index_expression' and left['children'][-1]['type'] == 'slice':
+                base = self.visit(left, value)
+                if isinstance(base, str):
+                    return self.visit(node['children'][1], base)
+            return super().visit_projection(node, value)
+
+    classes = ((exceptions.ArityError, 'invalid-arity'), (exceptions.UnknownFunctionError, 'unknown-function'),
+               (exceptions.JMESPathTypeError, 'invalid-type'), (exceptions.ParseError, 'syntax'),
+               (exceptions.LexerError, 'syntax'))
+
+    def answer(expression, document):
+        try:
+            return {'result': Community().visit(Parser().parse(expression).parsed, document)}
+        except exceptions.JMESPathError as error:
+            return {'error': next(name for kind, name in classes if isinstance(error, kind))}
+        except (TypeError, AttributeError):
+            return None         # a mistake of its own
+    return answer
+
+
+def run_fuzz(server):
+    answer = reference()
+    if answer is None:
+        check('random expressions # SKIP python3-jmespath is not installed', [])
+        return
+    make = Random(SEED)
+    cases = [(make.expression(), make.document()) for _ in range(ROUNDS)]
+    faults, errors, compared = [], 0, 0
+    for (expression, document), got in zip(cases, server.answers(cases)):
+        want = answer(expression, document)
+        if want is None:
+            continue
+        compared += 1
+        errors += 'error' in want
+        if got.get('error') != want.get('error') or ('result' in want and got['result'] != want['result']):
+            faults.append(f'{expression}   with {json.dumps(document)}: {got}, python3-jmespath: {want}')
+    print(f'# seed {SEED}: {compared} of {ROUNDS} compared, {errors} of them errors')
+    check('random expressions beside python3-jmespath', faults)
+    check('enough of them could be compared', [] if compared > ROUNDS * 0.9 and errors < ROUNDS * 0.6 else [f'{compared}'])
+
+
 def main():
     with Server() as server:
         for suite in ('jmespath', 'jmespath-community'):
             run_suite(server, suite)
+        run_fuzz(server)
     print(f'1..{tests}')
 
 
