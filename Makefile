@@ -7,9 +7,11 @@ MODULE_big = planthub
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
 # Install script: pieces in this order; the tables run once, the functions can be run again by an upgrade.
-SQL_TABLES = hub config topic_data log held operate xref unit
-SQL_FUNCTIONS = worker config expression xref unit publish lane operate replay copy status doctor retention trace dump grants
-SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) $(SQL_FUNCTIONS:%=src/sql/functions/%.sql)
+SQL_TABLES = hub config topic_data log held operate xref unit contract
+SQL_FUNCTIONS = worker config expression xref unit contract contract_compatible publish lane operate replay copy status doctor retention trace dump grants
+SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) build/contract_data.sql $(SQL_FUNCTIONS:%=src/sql/functions/%.sql)
+CONTRACTS = $(wildcard src/sql/contracts/*.json)
+SCHEMAS = $(wildcard src/sql/schemas/*.json)
 DATA_built = planthub--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -I$(srcdir)/src -DPLANTHUB_VERSION='"$(EXTVERSION)"'
@@ -32,6 +34,19 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS): $(wildcard src/*.h src/*/*.h)
+
+# Contracts, <topic>.v<version>.json, and meta-schemas become rows.
+build/contract_data.sql: $(CONTRACTS) $(SCHEMAS) Makefile
+	@mkdir -p build
+	(echo "INSERT INTO planthub.contract (topic, version, schema, sha256, created_at, author, builtin)"; \
+	 echo "SELECT left(f.name, -length(substring(f.name, '[.]v[0-9]+\$$'))), substring(f.name, '[0-9]+\$$')::int, f.document,"; \
+	 echo "    encode(sha256(convert_to(f.document::text, 'UTF8')), 'hex'), NULL, 'planthub', true FROM (VALUES"; \
+	 comma=; for f in $(CONTRACTS); do echo "$$comma('$$(basename $$f .json)', \$$json\$$"; cat $$f; echo "\$$json\$$::jsonb)"; comma=,; done; \
+	 echo ") AS f (name, document);"; \
+	 echo "INSERT INTO planthub.json_schema (uri, document, created_at, author, builtin)"; \
+	 echo "SELECT rtrim(f.document->>'\$$id', '#'), f.document, NULL, 'planthub', true FROM (VALUES"; \
+	 comma=; for f in $(SCHEMAS); do echo "$$comma(\$$json\$$"; cat $$f; echo "\$$json\$$::jsonb)"; comma=,; done; \
+	 echo ") AS f (document);") > $@
 
 # "OR REPLACE" is for upgrades; a first install must not adopt an object that is already there.
 planthub--$(EXTVERSION).sql: $(SQL_PIECES) planthub.control

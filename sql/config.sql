@@ -106,7 +106,9 @@ SELECT pg_temp.try($$SELECT planthub.drop_site('*')$$);
 SELECT pg_temp.try($$SELECT planthub.drop_site('P1')$$);
 SELECT pg_temp.try($$SELECT planthub.drop_system('mes-p1')$$);
 SELECT pg_temp.try($$SELECT planthub.drop_endpoint('mes-p1-orders')$$);
-SELECT planthub.publish('production_order.released', '{}', 'k', 'P1') > 0;
+SELECT planthub.publish('production_order.released', '{"order": "1", "version": 1, "site": "P1", "item": "A", "qty": {"value": "1", "uom": "C62"},
+    "bom_version": null, "routing_version": null, "planned_start": "2026-01-15T06:00:00Z", "planned_end": "2026-01-15T07:00:00Z",
+    "operations": [], "components": []}', 'k', 'P1') > 0;
 SELECT pg_temp.try($$SELECT planthub.drop_route('orders')$$);
 SELECT pg_temp.try($$SELECT planthub.drop_route('nothing')$$);
 SELECT planthub.drop_route('urgent');

@@ -22,6 +22,7 @@
 
 #include "engine/attribute.h"
 #include "engine/config.h"
+#include "engine/contract.h"
 #include "engine/identity.h"
 #include "engine/publish.h"
 #include "pg/relations.h"
@@ -56,6 +57,7 @@ struct PhPublication
 	int			nroutes;
 	const PhRoute *const *routes;
 	const char *hub_id;
+	const PhContract *contract;		/* NULL: any data will do */
 	text	   *default_source;		/* NULL until needed */
 	TimestampTz recorded_at;
 	PhAppend   *messages;
@@ -355,6 +357,9 @@ ph_publish_open(const char *topic, const char *site)
 	ph_config_require_site(config, site);
 	publication->routes = ph_config_match(config, topic, site, &publication->nroutes);
 	publication->hub_id = config->hub_id;
+	publication->contract = ph_contract_find(topic, version);
+	if (publication->contract != NULL && publication->contract->status == PH_CONTRACT_DRAFT)
+		publication->contract = NULL;
 	publication->default_source = NULL;
 	publication->recorded_at = GetCurrentTransactionStartTimestamp();
 	publication->identity = NULL;
@@ -412,6 +417,8 @@ ph_publish_row(PhPublication *publication, const PhFact *fact)
 	int			i;
 
 	check_fact(fact);
+	if (publication->contract != NULL)
+		ph_contract_require(publication->contract, fact->data);
 	fill_message(publication, fact);
 	id = ph_sequence_next("message_id_seq");
 	publication->message[MESSAGE_ID] = Int64GetDatum(id);

@@ -54,6 +54,11 @@ sql original "
 	INSERT INTO planthub.lane (endpoint, priority) SELECT id, 5 FROM planthub.endpoint;
 	INSERT INTO planthub.route (code, topic_pattern, endpoint) VALUES ('orders', 'order.#', 'mes-orders');
 	INSERT INTO planthub.topic (name, comment) VALUES ('plant_x.made_up', 'of this plant');
+	SELECT planthub.register_json_schema('urn:example:code', '{\"type\": \"string\"}');
+	SELECT planthub.register_contract('plant_x.made_up', '{\"properties\": {\"code\": {\"\$ref\": \"urn:example:code\"}}}');
+	SELECT planthub.register_contract('shipment.ready', '{}', reason => 'of this plant');
+	SELECT planthub.deprecate_contract('shipment.ready', 1, sunset => '2030-01-01');
+	SELECT planthub.set_xref('item', '4711', '\"RM-HOUSING\"', 'mes');
 	SELECT planthub.pause('key', 'K9', 'stock taking');
 	INSERT INTO planthub.endpoint_state SELECT id, 'open', now(), 5, now(), 503, 'down' FROM planthub.endpoint;
 	INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, site, topic, key, data)

@@ -428,10 +428,11 @@ CREATE OR REPLACE FUNCTION planthub.drop_topic(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.require_own('topic', name);
+    DELETE FROM planthub.contract AS c WHERE c.topic = drop_topic.name;
     PERFORM planthub.config_delete('topic', name);
 END
 $$;
-COMMENT ON FUNCTION planthub.drop_topic(text) IS 'Removes a topic: nothing more is published to it; its messages stay and are still delivered';
+COMMENT ON FUNCTION planthub.drop_topic(text) IS 'Removes a topic and its contracts: nothing more is published to it; its messages stay and are still delivered';
 
 -- Routes
 

@@ -28,6 +28,8 @@ BEGIN
             WHEN 'table_class' THEN 'WHERE false'
             WHEN 'site' THEN 'WHERE code <> ''*'''
             WHEN 'topic' THEN 'WHERE NOT builtin'
+            WHEN 'contract' THEN 'WHERE NOT builtin OR status <> ''active'''
+            WHEN 'json_schema' THEN 'WHERE NOT builtin'
             WHEN 'xref_set' THEN 'WHERE NOT builtin'
             WHEN 'unit' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c
