@@ -8,15 +8,15 @@ OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
 # Install script: pieces in this order; the tables run once, the functions can be run again by an upgrade.
 SQL_TABLES = hub config topic_data log held operate xref unit contract
-SQL_FUNCTIONS = worker config expression xref unit contract contract_compatible publish lane operate replay copy status doctor retention trace dump grants
+SQL_FUNCTIONS = worker config expression xref unit contract contract_compatible publish lane operate replay copy status doctor retention trace xml dump grants
 SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) build/contract_data.sql $(SQL_FUNCTIONS:%=src/sql/functions/%.sql)
 CONTRACTS = $(wildcard src/sql/contracts/*.json)
 SCHEMAS = $(wildcard src/sql/schemas/*.json)
 DATA_built = planthub--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -I$(srcdir)/src -DPLANTHUB_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -I$(srcdir)/src $(shell xml2-config --cflags) -DPLANTHUB_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
-SHLIB_LINK = -lcurl -ljansson -lcrypto
+SHLIB_LINK = -lcurl -ljansson -lcrypto -lxml2
 
 EXTRA_CLEAN = planthub--*.sql build
 
