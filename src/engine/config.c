@@ -333,6 +333,15 @@ get_text(Row *row, const char *column)
 	return TextDatumGetCString(get_value(row, column));
 }
 
+static const char *
+get_text_or_null(Row *row, const char *column)
+{
+	bool		isnull;
+	Datum		value = get(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
 /* Microseconds, capped at a hundred thousand years so that adding it to a time does not overflow; 0 for null. */
 static int64
 get_interval(Row *row, const char *column)
@@ -413,6 +422,18 @@ fill_lane(void *element, Row *row)
 }
 
 static void
+compile_condition(PhRoute *route)
+{
+	PhError		error;
+
+	if (route->condition_text == NULL)
+		return;
+	route->condition = ph_condition_compile(route->condition_text, &error);
+	if (route->condition == NULL)
+		route->condition_error = ph_condition_error_text(&error);
+}
+
+static void
 fill_route(void *element, Row *row)
 {
 	PhRoute    *route = element;
@@ -425,6 +446,8 @@ fill_route(void *element, Row *row)
 	route->enabled = DatumGetBool(get_value(row, "enabled"));
 	route->block = strcmp(get_text(row, "key_policy"), "block") == 0;
 	route->expires_after_us = get_interval(row, "expires_after");
+	route->condition_text = get_text_or_null(row, "condition");
+	compile_condition(route);
 }
 
 static void

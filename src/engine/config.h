@@ -9,6 +9,7 @@
 
 #include "connector/connector.h"
 #include "datatype/timestamp.h"
+#include "engine/condition.h"
 
 typedef struct PhRoute
 {
@@ -21,6 +22,9 @@ typedef struct PhRoute
 	bool		block;				/* key policy */
 	bool		paused;
 	int64		expires_after_us;	/* 0: never */
+	const char *condition_text; /* NULL: none */
+	const PhExpression *condition;	/* NULL: none, or it cannot be compiled */
+	const char *condition_error;	/* why it cannot; only when somebody wrote the table directly */
 } PhRoute;
 
 typedef struct PhLane

@@ -52,6 +52,9 @@ enum
 	MESSAGE_DATA
 };
 
+/* Reason of deliveries whose condition could not be evaluated: those with not_before = infinity. */
+#define CONDITION_FAILED	"CONDITION_FAILED"
+
 /* One open message leaf. */
 typedef struct Leaf
 {
@@ -65,6 +68,7 @@ static void open_leaf(Leaf *leaf, int slot, Snapshot snapshot);
 static void close_leaf(Leaf *leaf);
 static bool fetch_message(Leaf *leaf, int64 message_id);
 static void fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot);
+static const char *condition_fault(const PhRoute *route, TupleTableSlot *slot);
 static void decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at);
 
 PhBatch *
@@ -355,6 +359,8 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot)
 	item->site = MemoryContextStrdup(item->batch->context, text_column(slot, MESSAGE_SITE));
 
 	decide_fate(config, item, recorded_at);
+	if (item->fate == PH_FATE_PARKED && strcmp(item->reason, CONDITION_FAILED) == 0)
+		item->error = keep(item, condition_fault(ph_config_route(config, item->route), slot));
 	if (item->fate != PH_FATE_SEND)
 		return;
 
@@ -370,6 +376,42 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot)
 	event->data = keep(item, JsonbToCString(NULL, &data->root, VARSIZE(data)));
 	event->data_len = strlen(event->data);
 	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
+}
+
+static text *
+text_datum(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : DatumGetTextPP(value);
+}
+
+/* Why a condition failed: evaluated again, for publish() writes no texts. */
+static const char *
+condition_fault(const PhRoute *route, TupleTableSlot *slot)
+{
+	PhSubject	subject = {text_column(slot, MESSAGE_TOPIC), text_column(slot, MESSAGE_SITE),
+		text_datum(slot, MESSAGE_KEY), text_datum(slot, MESSAGE_SUBJECT), text_datum(slot, MESSAGE_SOURCE),
+	text_datum(slot, MESSAGE_EVENT_ID), text_datum(slot, MESSAGE_CORRELATION_ID)};
+	PhConditionInput input;
+	PhValue		value;
+	PhError		error;
+	bool		isnull;
+
+	if (route->condition_error != NULL)
+		return route->condition_error;
+	if (route->condition == NULL)
+		return "the condition that the route had could not be evaluated; it has none now";
+	subject.data = slot_getattr(slot, MESSAGE_DATA, &isnull);
+	subject.attributes = slot_getattr(slot, MESSAGE_ATTRIBUTES, &isnull);
+	if (isnull)
+		subject.attributes = 0;
+	ph_condition_prepare(&subject, &input);
+	if (!ph_condition_evaluate(route->condition, &input, &value, &error))
+		return ph_condition_error_text(&error);
+	return ph_value_true(&value) ? "the condition that the route had could not be evaluated; it is true now" :
+		"the condition that the route had could not be evaluated; it is false now";
 }
 
 static void
@@ -396,6 +438,8 @@ decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at)
 		item->expires_at = recorded_at + route->expires_after_us;
 	if (item->expires_at != 0 && item->expires_at <= now)
 		set_fate(item, PH_FATE_EXPIRED, "EXPIRED");
+	else if (!item->held && TIMESTAMP_IS_NOEND(item->not_before))
+		set_fate(item, PH_FATE_PARKED, CONDITION_FAILED);
 	else if (route->paused)
 		set_fate(item, PH_FATE_PAUSED, "ROUTE_PAUSED");
 	else if (item->key != NULL && ph_config_key_paused(config, item->key))

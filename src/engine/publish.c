@@ -21,6 +21,7 @@
 #include "utils/xid8.h"
 
 #include "engine/attribute.h"
+#include "engine/condition.h"
 #include "engine/config.h"
 #include "engine/contract.h"
 #include "engine/identity.h"
@@ -56,6 +57,10 @@ struct PhPublication
 	int			slot;
 	int			nroutes;
 	const PhRoute *const *routes;
+	bool	   *used;				/* which of the routes have got a delivery */
+	MemoryContext conditions;		/* for one message; NULL when no route has a condition */
+	const char *topic;
+	const char *site;
 	const char *hub_id;
 	const PhContract *contract;		/* NULL: any data will do */
 	text	   *default_source;		/* NULL until needed */
@@ -340,6 +345,20 @@ fill_common(PhPublication *publication, const char *topic, const char *site, int
 	delivery[DELIVERY_SLOT] = delivery[DELIVERY_MESSAGE_SLOT] = Int16GetDatum(publication->slot);
 }
 
+static void
+open_conditions(PhPublication *publication)
+{
+	int			i;
+
+	publication->conditions = NULL;
+	for (i = 0; i < publication->nroutes && publication->conditions == NULL; i++)
+	{
+		if (publication->routes[i]->condition_text != NULL)
+			publication->conditions = AllocSetContextCreate(CurrentMemoryContext, "planthub conditions",
+															ALLOCSET_DEFAULT_SIZES);
+	}
+}
+
 PhPublication *
 ph_publish_open(const char *topic, const char *site)
 {
@@ -356,6 +375,10 @@ ph_publish_open(const char *topic, const char *site)
 	version = ph_config_require_topic(config, topic);
 	ph_config_require_site(config, site);
 	publication->routes = ph_config_match(config, topic, site, &publication->nroutes);
+	publication->used = palloc0(Max(publication->nroutes, 1) * sizeof(bool));
+	publication->topic = topic;
+	publication->site = site;
+	open_conditions(publication);
 	publication->hub_id = config->hub_id;
 	publication->contract = ph_contract_find(topic, version);
 	if (publication->contract != NULL && publication->contract->status == PH_CONTRACT_DRAFT)
@@ -409,10 +432,58 @@ fill_message(PhPublication *publication, const PhFact *fact)
 	require_new_identity(publication, (text *) DatumGetPointer(message[MESSAGE_SOURCE]), fact->event_id);
 }
 
+static void
+prepare_conditions(PhPublication *publication, const PhFact *fact, PhConditionInput *input)
+{
+	PhSubject	subject = {publication->topic, publication->site, fact->key, fact->subject, fact->source, fact->event_id,
+	fact->correlation_id, fact->attributes, fact->data};
+	MemoryContext old;
+
+	if (publication->conditions == NULL)
+		return;
+	MemoryContextReset(publication->conditions);
+	old = MemoryContextSwitchTo(publication->conditions);
+	ph_condition_prepare(&subject, input);
+	MemoryContextSwitchTo(old);
+}
+
+/* Whether a route takes the message.  *failed: it cannot tell, so the delivery must be parked. */
+static bool
+is_wanted(PhPublication *publication, const PhRoute *route, const PhConditionInput *input, bool *failed)
+{
+	MemoryContext old;
+	PhValue		value;
+	PhError		error;
+
+	*failed = false;
+	if (route->condition_text == NULL)
+		return true;
+	old = MemoryContextSwitchTo(publication->conditions);
+	*failed = route->condition == NULL || !ph_condition_evaluate(route->condition, input, &value, &error);
+	MemoryContextSwitchTo(old);
+	return *failed || ph_value_true(&value);
+}
+
+static void
+append_delivery(PhPublication *publication, int i, const PhFact *fact, bool failed)
+{
+	Datum	   *delivery = publication->delivery;
+	bool	   *null = publication->delivery_null;
+
+	delivery[DELIVERY_NOT_BEFORE] = TimestampTzGetDatum(failed ? DT_NOEND : fact->not_before);
+	null[DELIVERY_NOT_BEFORE] = !failed && !fact->has_not_before;
+	delivery[DELIVERY_ID] = Int64GetDatum(ph_sequence_next("delivery_id_seq"));
+	delivery[DELIVERY_LANE] = Int32GetDatum(publication->routes[i]->lane);
+	delivery[DELIVERY_ROUTE] = Int32GetDatum(publication->routes[i]->id);
+	ph_append_row(publication->deliveries, delivery, null);
+	publication->used[i] = true;
+}
+
 int64
 ph_publish_row(PhPublication *publication, const PhFact *fact)
 {
-	Datum	   *delivery = publication->delivery;
+	PhConditionInput input;
+	bool		failed;
 	int64		id;
 	int			i;
 
@@ -424,15 +495,12 @@ ph_publish_row(PhPublication *publication, const PhFact *fact)
 	publication->message[MESSAGE_ID] = Int64GetDatum(id);
 	ph_append_row(publication->messages, publication->message, publication->message_null);
 
-	delivery[DELIVERY_MESSAGE_ID] = Int64GetDatum(id);
-	delivery[DELIVERY_NOT_BEFORE] = TimestampTzGetDatum(fact->not_before);
-	publication->delivery_null[DELIVERY_NOT_BEFORE] = !fact->has_not_before;
+	publication->delivery[DELIVERY_MESSAGE_ID] = Int64GetDatum(id);
+	prepare_conditions(publication, fact, &input);
 	for (i = 0; i < publication->nroutes; i++)
 	{
-		delivery[DELIVERY_ID] = Int64GetDatum(ph_sequence_next("delivery_id_seq"));
-		delivery[DELIVERY_LANE] = Int32GetDatum(publication->routes[i]->lane);
-		delivery[DELIVERY_ROUTE] = Int32GetDatum(publication->routes[i]->id);
-		ph_append_row(publication->deliveries, delivery, publication->delivery_null);
+		if (is_wanted(publication, publication->routes[i], &input, &failed))
+			append_delivery(publication, i, fact, failed);
 	}
 	return id;
 }
@@ -451,6 +519,12 @@ ph_publish_close(PhPublication *publication)
 		seen_destroy(publication->seen);
 	}
 	for (i = 0; i < publication->nroutes; i++)
-		ph_xact_mark_lane(publication->routes[i]->lane);
+	{
+		if (publication->used[i])
+			ph_xact_mark_lane(publication->routes[i]->lane);
+	}
+	if (publication->conditions != NULL)
+		MemoryContextDelete(publication->conditions);
+	pfree(publication->used);
 	pfree(publication);
 }

@@ -436,31 +436,39 @@ COMMENT ON FUNCTION planthub.drop_topic(text) IS 'Removes a topic and its contra
 
 -- Routes
 
+CREATE OR REPLACE FUNCTION planthub.check_condition(condition text) RETURNS void
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_check_condition';
+COMMENT ON FUNCTION planthub.check_condition(text) IS 'Internal: refuses a condition of a route that is no good expression';
+
 CREATE OR REPLACE FUNCTION planthub.create_route(code text, topic_pattern text, endpoint text, site text DEFAULT '*',
     priority int DEFAULT 5, key_policy text DEFAULT 'block', expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT true) RETURNS void
+    enabled boolean DEFAULT true, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM planthub.check_condition(nullif(condition, ''));
     PERFORM planthub.config_insert('route', code,
         jsonb_build_object('code', code, 'topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
-            'priority', priority, 'key_policy', key_policy, 'expires_after', expires_after, 'enabled', enabled));
+            'priority', priority, 'key_policy', key_policy, 'expires_after', expires_after, 'enabled', enabled,
+            'condition', nullif(condition, '')));
 END
 $$;
-COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words) and that come from the site ("*": any)';
+COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain()';
 
 CREATE OR REPLACE FUNCTION planthub.alter_route(code text, topic_pattern text DEFAULT NULL, endpoint text DEFAULT NULL,
     site text DEFAULT NULL, priority int DEFAULT NULL, key_policy text DEFAULT NULL, expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL) RETURNS void
+    enabled boolean DEFAULT NULL, condition text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM planthub.check_condition(nullif(condition, ''));
     PERFORM planthub.config_update('route', code,
         jsonb_strip_nulls(jsonb_build_object('topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
             'priority', priority, 'key_policy', key_policy, 'enabled', enabled)) ||
         CASE WHEN expires_after IS NULL THEN '{}'
-             ELSE jsonb_build_object('expires_after', nullif(expires_after, interval '0')) END);
+             ELSE jsonb_build_object('expires_after', nullif(expires_after, interval '0')) END ||
+        CASE WHEN condition IS NULL THEN '{}' ELSE jsonb_build_object('condition', nullif(condition, '')) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
+COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
 
 CREATE OR REPLACE FUNCTION planthub.drop_route(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

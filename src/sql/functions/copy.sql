@@ -42,8 +42,10 @@ BEGIN
     ), set_aside AS (
         INSERT INTO planthub.held (delivery_id, message_id, due_at, lane, route, message_slot, blocks, state, site, key,
             reason)
-        SELECT d.id, d.message_id, d.not_before, d.lane, d.route, d.message_slot,
-               coalesce(r.key_policy = 'block', true), 'paused', d.site, m.key, 'COPY'
+        SELECT d.id, d.message_id, nullif(d.not_before, 'infinity'), d.lane, d.route, d.message_slot,
+               coalesce(r.key_policy = 'block', true),
+               CASE WHEN d.not_before = 'infinity' THEN 'parked' ELSE 'paused' END, d.site, m.key,
+               CASE WHEN d.not_before = 'infinity' THEN 'CONDITION_FAILED' ELSE 'COPY' END
         FROM planthub.delivery AS d
         JOIN planthub.message AS m ON m.slot = d.message_slot AND m.id = d.message_id
         LEFT JOIN planthub.route AS r ON r.id = d.route

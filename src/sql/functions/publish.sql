@@ -17,3 +17,11 @@ CREATE OR REPLACE FUNCTION planthub.publish_many(topic text, site text, keys tex
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000 AS 'MODULE_PATHNAME', 'planthub_publish_many';
 COMMENT ON FUNCTION planthub.publish_many(text, text, text[], jsonb[], text[], timestamptz[], text, text[], text, text, text, jsonb, timestamptz, boolean) IS
 'Writes many messages of one topic and site at once and returns their numbers in the order of the arrays; otherwise like publish().  keys may be null: no order';
+
+CREATE OR REPLACE FUNCTION planthub.route_explain(topic text, site text, data jsonb, key text DEFAULT NULL,
+    subject text DEFAULT NULL, source text DEFAULT NULL, event_id text DEFAULT NULL, correlation_id text DEFAULT NULL,
+    attributes jsonb DEFAULT NULL, OUT route text, OUT endpoint text, OUT matches boolean, OUT reason text,
+    OUT detail text, OUT value jsonb) RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'planthub_route_explain';
+COMMENT ON FUNCTION planthub.route_explain(text, text, jsonb, text, text, text, text, text, jsonb) IS
+'Which routes would take a message, and why the others would not, one row for each route.  reason: MATCH; TOPIC, SITE, DISABLED; CONDITION_FALSE with the value of the condition; CONDITION_FAILED with the error: publish() would park that delivery';

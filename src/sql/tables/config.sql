@@ -101,7 +101,8 @@ CREATE TABLE planthub.route (
     key_policy     text NOT NULL DEFAULT 'block' CHECK (key_policy IN ('block', 'skip')),
     expires_after  interval CHECK (expires_after > '0'),
     enabled        boolean NOT NULL DEFAULT true,
-    lane           int NOT NULL REFERENCES planthub.lane
+    lane           int NOT NULL REFERENCES planthub.lane,
+    condition      text CHECK (condition <> '')
 );
 COMMENT ON TABLE planthub.route IS 'Which messages go to which endpoint, and how';
 COMMENT ON COLUMN planthub.route.id IS 'Short number used in the log tables';
@@ -113,6 +114,7 @@ COMMENT ON COLUMN planthub.route.priority IS '0 goes first, 9 last; order per ke
 COMMENT ON COLUMN planthub.route.key_policy IS 'block: later deliveries of a key wait behind a failed one; skip: they pass it';
 COMMENT ON COLUMN planthub.route.expires_after IS 'Age at which a delivery is no longer worth sending';
 COMMENT ON COLUMN planthub.route.enabled IS 'A disabled route gives no deliveries to new messages; those it gave are still sent';
+COMMENT ON COLUMN planthub.route.condition IS 'JMESPath expression over the data (@, $) and attributes ($env) of a message; the route takes those for which it is true (not false, null, "", [] or {}); null: all.  When it cannot be evaluated, the delivery is parked as CONDITION_FAILED';
 COMMENT ON COLUMN planthub.route.lane IS 'Lane of its endpoint and priority; found or made by a trigger';
 
 CREATE TABLE planthub.pause (
@@ -158,4 +160,5 @@ COMMENT ON CONSTRAINT route_code_check ON planthub.route IS 'A route code has up
 COMMENT ON CONSTRAINT route_topic_pattern_check ON planthub.route IS 'A pattern is a topic in which a word may be "*" (any one word) or "#" (any number of words), such as production_order.* or #';
 COMMENT ON CONSTRAINT route_priority_check ON planthub.route IS 'Use 0 (first) to 9 (last)';
 COMMENT ON CONSTRAINT route_key_policy_check ON planthub.route IS 'Use block or skip';
+COMMENT ON CONSTRAINT route_condition_check ON planthub.route IS 'Leave it out when every message of the topic and site is wanted';
 COMMENT ON CONSTRAINT route_expires_after_check ON planthub.route IS 'Use a positive interval';

@@ -65,7 +65,7 @@ COMMENT ON COLUMN planthub.delivery.id IS 'Number of the delivery; rises in the 
 COMMENT ON COLUMN planthub.delivery.xid IS 'Transaction that created it; the reading cursor compares it; never leaves this server';
 COMMENT ON COLUMN planthub.delivery.message_id IS 'The message';
 COMMENT ON COLUMN planthub.delivery.replay_of IS 'Delivery that this one repeats; null for the first one';
-COMMENT ON COLUMN planthub.delivery.not_before IS 'Earliest time to send; null: at once';
+COMMENT ON COLUMN planthub.delivery.not_before IS 'Earliest time to send; null: at once; infinity: the condition of its route could not be evaluated, so it is parked';
 COMMENT ON COLUMN planthub.delivery.lane IS 'Lane it waits in';
 COMMENT ON COLUMN planthub.delivery.route IS 'Number of the route that created it';
 COMMENT ON COLUMN planthub.delivery.slot IS 'Log slot of the row';
