@@ -58,7 +58,10 @@ extern PhSchemaResult ph_schema_check(const PhSchema *schema, const PhValue *ins
 extern PhSchemaResult ph_schema_violations(const PhSchema *schema, const PhValue *instance, int limit,
 										   PhViolations *violations);
 
-/* An array of objects; prefix goes before every pointer into the instance. */
+/*
+ * An array of objects; prefix goes before every pointer into the instance.  Besides the members of the output format
+ * there is "pointer", where something has to be done: the place itself, or the member that is missing from it.
+ */
 extern Jsonb *ph_violations_to_jsonb(const PhViolations *violations, const char *prefix);
 
 /* One line for people: where, what, what was expected and found. */

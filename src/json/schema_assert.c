@@ -14,6 +14,7 @@
 #include "json/schema_run.h"
 
 #define DIGITS_LIMIT	1000		/* of numbers that are divided */
+#define HASH_DEPTH		8
 
 /* ---- any type ---- */
 
@@ -233,14 +234,16 @@ ph_check_string(PhRun *run, const PhFrame *frame)
 
 /* ---- arrays ---- */
 
+/* What lies deeper than HASH_DEPTH is compared only for equal hashes. */
 static uint32
-hash_value(const PhValue *value)
+hash_value(const PhValue *value, int depth)
 {
+	PhKind		kind = ph_value_kind(value);
 	PhIterator	iterator;
 	PhMember	member;
-	uint32		hash = ph_value_kind(value);
+	uint32		hash = kind;
 
-	switch (ph_value_kind(value))
+	switch (kind)
 	{
 		case PH_KIND_BOOLEAN:
 			return hash + value->u.boolean;
@@ -250,17 +253,15 @@ hash_value(const PhValue *value)
 			return DatumGetUInt32(hash_any((const unsigned char *) value->u.string, value->length));
 		case PH_KIND_ARRAY:
 		case PH_KIND_OBJECT:
-			/* Flat: what lies deeper is compared only for equal hashes. */
 			hash = hash * 31 + ph_value_count(value);
+			if (depth == HASH_DEPTH)
+				return hash;
 			ph_iterate(&iterator, value);
 			while (ph_iterate_next(&iterator, &member))
 			{
-				PhKind		kind = ph_value_kind(&member.value);
-
 				if (member.key != NULL)
 					hash = hash * 31 + DatumGetUInt32(hash_any((const unsigned char *) member.key, member.length));
-				hash = hash * 31 + (kind == PH_KIND_ARRAY || kind == PH_KIND_OBJECT ?
-									ph_value_count(&member.value) : hash_value(&member.value));
+				hash = hash * 31 + hash_value(&member.value, depth + 1);
 			}
 			return hash;
 		default:
@@ -298,7 +299,7 @@ ph_check_unique(PhRun *run, const PhFrame *frame, int n)
 	ph_walk_start(&walk, frame->value);
 	for (i = 0; ph_walk_next(&walk, &member); i++)
 	{
-		items[i].hash = hash_value(&member.value);
+		items[i].hash = hash_value(&member.value, 0);
 		items[i].index = i;
 		items[i].value = member.value;
 	}

@@ -228,6 +228,15 @@ put(PhValue *object, const char *key, const char *text)
 	ph_object_append(object, key, strlen(key), &value);
 }
 
+/* Where something has to be done: the place itself, or the member that is missing from it. */
+static const char *
+fix_place(const PhViolation *violation)
+{
+	if (strcmp(violation->keyword, "required") != 0 || !violation->has_expected)
+		return violation->instance;
+	return ph_pointer_append(violation->instance, violation->expected.u.string, violation->expected.length);
+}
+
 Jsonb *
 ph_violations_to_jsonb(const PhViolations *violations, const char *prefix)
 {
@@ -237,9 +246,10 @@ ph_violations_to_jsonb(const PhViolations *violations, const char *prefix)
 	for (i = 0; i < violations->n; i++)
 	{
 		const PhViolation *violation = &violations->items[i];
-		PhValue		object = ph_object_new(7);
+		PhValue		object = ph_object_new(8);
 
 		put(&object, "instanceLocation", psprintf("%s%s", prefix, violation->instance));
+		put(&object, "pointer", psprintf("%s%s", prefix, fix_place(violation)));
 		put(&object, "keywordLocation", violation->place);
 		put(&object, "absoluteKeywordLocation", violation->absolute);
 		put(&object, "keyword", violation->keyword);

@@ -63,7 +63,7 @@ class Cluster:
 
     def load(self, table, rows):
         """Rows of JSON values, each as text in a column of its own."""
-        lines = ['\t'.join(json.dumps(value).replace('\\', '\\\\') for value in row) for row in rows]
+        lines = ['\t'.join(json.dumps(value, default=encode).replace('\\', '\\\\') for value in row) for row in rows]
         self.sql(f'COPY {table} FROM STDIN;\n' + '\n'.join(lines) + '\n\\.\n')
 
     def stop(self):
@@ -112,7 +112,7 @@ def suite(db):
         return
     for draft in DRAFTS:
         db.sql('TRUNCATE cases; TRUNCATE remotes; DELETE FROM planthub.json_schema WHERE NOT builtin')
-        other = re_other(draft)
+        other = others(draft)
         remotes = [(f'http://localhost:1234/{path.relative_to(SUITE / "remotes")}', json.loads(path.read_text()))
                    for path in sorted((SUITE / 'remotes').glob('**/*.json'))
                    if path.relative_to(SUITE / 'remotes').parts[0] not in other]
@@ -134,7 +134,189 @@ def suite(db):
         ok(f'{draft}: at most 4 cases cannot be stored in jsonb', [] if len(wrong) - len(stored) <= 4 else ['more'])
 
 
-def re_other(draft):
+# ---- the scenario ----
+
+def scenario(db):
+    messages, invalid = [], []
+    for path in sorted(Path('demo/scenario').glob('messages_*.json')):
+        content = json.loads(path.read_text())
+        if path.stem == 'messages_variants':
+            for variant in content['inbound']:
+                for step in variant['steps']:
+                    send, expect = step.get('send'), step.get('expect', {})
+                    if isinstance(send, dict) and expect.get('code') == 'SCHEMA_INVALID':
+                        invalid.append((variant['name'], send, variant.get('violations')))
+        else:
+            messages += content if isinstance(content, list) else content['messages']
+    ok('the scenario has its messages', [] if len(messages) >= 36 and len(invalid) >= 3 else [f'{len(messages)} and {len(invalid)}'])
+    db.sql('TRUNCATE cases')
+    db.load('cases', [(m['id'], topic_of(m), {}, m, True) for m in messages])
+    ok(f'{len(messages)} messages of the scenario meet their contracts',
+       [f'{row["id"]}: {row["v"]}' for row in db.json('SELECT id, v FROM (' + VIOLATIONS + ") AS c WHERE v <> '[]'")])
+    db.sql('TRUNCATE cases')
+    db.load('cases', [(name, topic_of(m), {}, m, False) for name, m, _ in invalid])
+    found = {row['id']: {violation['pointer'] for violation in row['v']} for row in db.json(VIOLATIONS)}
+    ok(f'{len(invalid)} broken messages fail where they should',
+       [f'{name}: {found[name]}, expected {expected}' for name, _, expected in invalid
+        if not found[name] or (expected and found[name] != set(expected))])
+
+
+def topic_of(message):
+    return message['type'].removeprefix('planthub.').rpartition('.v')[0]
+
+
+VIOLATIONS = """
+    SELECT c.id::jsonb #>> '{}' AS id, planthub.contract_violations('_envelope', 1, c.data::jsonb) ||
+        planthub.contract_violations(c.name::jsonb #>> '{}', 1, c.data::jsonb->'data', prefix => '/data') AS v FROM cases AS c"""
+
+
+# ---- another implementation ----
+
+class Fuzz:
+    """Random schemas, and documents that have something to do with them."""
+
+    NAMES = ['a', 'b', 'ab', 'c~/', 'é']
+    PATTERNS = ['^a', 'b$', '^[a-c]+$', '[0-9]', '^.{2,3}$', 'é', '^(a|b)*$']
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def scalar(self):
+        return self.random.choice([None, True, False, 0, 1, 2, -1, 5, Decimal('0.5'), Decimal('2.25'), 10**20, '', 'a', 'ab', 'abc', 'b', 'é', '12'])
+
+    def value(self, depth=0):
+        kind = self.random.random()
+        if depth > 2 or kind < 0.4:
+            return self.scalar()
+        if kind < 0.7:
+            return [self.value(depth + 1) for _ in range(self.random.randrange(4))]
+        return {name: self.value(depth + 1) for name in self.random.sample(self.NAMES, self.random.randrange(4))}
+
+    def schemas(self, depth, low=1):
+        return [self.schema(depth + 1) for _ in range(self.random.randrange(low, 4))]
+
+    def members(self, depth):
+        return {name: self.schema(depth + 1) for name in self.random.sample(self.NAMES, self.random.randrange(4))}
+
+    def names(self):
+        return self.random.sample(self.NAMES, self.random.randrange(3))
+
+    def keyword(self, depth):
+        r = self.random
+        count = r.randrange(4)
+        makers = {
+            'type': lambda: r.choice(['null', 'boolean', 'integer', 'number', 'string', 'array', 'object', ['string', 'integer'], ['array', 'object']]),
+            'enum': lambda: [self.value(1) for _ in range(count + 1)], 'const': lambda: self.value(1),
+            'minimum': lambda: r.choice([0, 1, Decimal('0.5')]), 'maximum': lambda: r.choice([1, 2, Decimal('2.25')]),
+            'exclusiveMinimum': lambda: r.choice([0, 1]), 'exclusiveMaximum': lambda: r.choice([1, 5]),
+            'multipleOf': lambda: r.choice([1, 2, Decimal('0.25'), 5]), 'minLength': lambda: count, 'maxLength': lambda: count,
+            'pattern': lambda: r.choice(self.PATTERNS), 'minItems': lambda: count, 'maxItems': lambda: count,
+            'uniqueItems': lambda: r.random() < 0.8, 'minProperties': lambda: count, 'maxProperties': lambda: count,
+            'required': self.names, 'dependentRequired': lambda: {name: self.names() for name in self.names()}}
+        if depth < 4:
+            makers.update({
+                'properties': lambda: self.members(depth), 'patternProperties': lambda: {r.choice(self.PATTERNS): self.schema(depth + 1)},
+                'additionalProperties': lambda: self.schema(depth + 1), 'propertyNames': lambda: self.schema(depth + 1),
+                'dependentSchemas': lambda: self.members(depth), 'prefixItems': lambda: self.schemas(depth),
+                'items': lambda: self.schema(depth + 1), 'contains': lambda: self.schema(depth + 1),
+                'minContains': lambda: count, 'maxContains': lambda: count,
+                'allOf': lambda: self.schemas(depth), 'anyOf': lambda: self.schemas(depth), 'oneOf': lambda: self.schemas(depth),
+                'not': lambda: self.schema(depth + 1), 'if': lambda: self.schema(depth + 1), 'then': lambda: self.schema(depth + 1),
+                'else': lambda: self.schema(depth + 1), '$ref': lambda: '#/$defs/' + r.choice('xy')})
+        name = r.choice(list(makers))
+        return name, makers[name]()
+
+    def schema(self, depth=0):
+        if depth and self.random.random() < 0.15:
+            return self.random.random() < 0.7
+        return dict(self.keyword(depth) for _ in range(self.random.randrange(1, 5)))
+
+    def root(self):
+        """Definitions do not refer to anything, so there is no recursion without end."""
+        schema = self.schema()
+        schema['$schema'] = DRAFTS['draft2020-12']
+        schema['$defs'] = {name: self.schema(4) for name in 'xy'}
+        return schema
+
+
+def encode(value):
+    if isinstance(value, Decimal):
+        return float(value)         # those used here are exact in binary
+    raise TypeError(value)
+
+
+def fuzz(db):
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError:
+        skip('differential fuzzing', 'python3-jsonschema 4 or later is not installed')
+        return
+    made, rows, verdicts = Fuzz(SEED), [], []
+    for number in range(ROUNDS):
+        schema = made.root()
+        for _ in range(10):
+            data = made.value()
+            verdict = Draft202012Validator(schema).is_valid(data)
+            rows.append((str(number), '', schema, data, verdict))
+            verdicts.append(verdict)
+    db.sql('TRUNCATE cases')
+    db.load('cases', rows)
+    wrong = db.json('SELECT schema, data, valid, result FROM (SELECT *, result(schema, data) FROM cases OFFSET 0) AS c WHERE result <> valid')
+    ok(f'{len(rows)} random documents (seed {SEED}, {sum(verdicts)} valid): the same verdict as python3-jsonschema',
+       [f'{row["valid"]} expected, {row["result"]} found: {row["schema"]}   {row["data"]}' for row in wrong])
+    ok('both verdicts are among them', [] if 0.1 < sum(verdicts) / len(verdicts) < 0.9 else [sum(verdicts)])
+
+
+# ---- documents made to hurt ----
+
+def hostile(db):
+    cases = {
+        'deep arrays': ("repeat('[', 5000) || repeat(']', 5000)", '{"items": {"$ref": "#"}}'),
+        'deep objects': ("repeat('{\"a\":', 3000) || '1' || repeat('}', 3000)", '{"additionalProperties": {"$ref": "#"}}'),
+        'many members': ("(SELECT json_object_agg(i, i)::text FROM generate_series(1, 200000) AS i)", '{"unevaluatedProperties": {"type": "number"}, "propertyNames": {"pattern": "^[0-9]+$"}}'),
+        'many equal items': ("(SELECT json_agg(1)::text FROM generate_series(1, 200000) AS i)", '{"uniqueItems": true, "contains": {"const": 2}}'),
+        'many different items': ("(SELECT json_agg(json_build_object('i', i))::text FROM generate_series(1, 100000) AS i)", '{"uniqueItems": true, "unevaluatedItems": {"type": "object"}}'),
+        'items that hash alike': ("(SELECT json_agg(json_build_object('a', json_build_array(i)))::text FROM generate_series(1, 20000) AS i)", '{"uniqueItems": true}'),
+        'a huge number': ("'1e131000'", '{"multipleOf": 0.01, "maximum": 5, "type": "integer"}'),
+        'a long text': ("to_json(repeat('aé', 2000000))::text", '{"pattern": "^(([a-zé])+.)+[A-Z]$", "minLength": 5000000}'),
+        'a pattern with much choice': ("to_json(repeat('a', 20000))::text", '{"pattern": "^(a|a|b|ab|a?)*c$"}'),
+        'alternatives that multiply': ("repeat('[', 60) || '1' || repeat(']', 60)", '{"oneOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}]}'),
+    }
+    faults = []
+    for name, (document, schema) in cases.items():
+        try:
+            result = db.sql(f"""SET statement_timeout = '60s';
+                CREATE OR REPLACE FUNCTION pg_temp.hostile() RETURNS text LANGUAGE plpgsql AS $f$
+                DECLARE d jsonb := ({document})::jsonb;
+                BEGIN
+                    RETURN planthub.json_schema_valid('{schema}', d) || '/' || (SELECT count(*) FROM planthub.json_schema_errors('{schema}', d));
+                EXCEPTION WHEN program_limit_exceeded THEN RETURN 'limit';
+                END $f$;
+                SELECT pg_temp.hostile();""")
+            print(f'# {name}: {result}')
+        except RuntimeError as error:
+            faults.append(f'{name}: {error}')
+    ok('hostile documents end with a verdict or a limit', faults)
+    done = subprocess.run(['psql', '-XAqt', '-v', 'VERBOSITY=sqlstate', '-c', "SET statement_timeout = '200ms'", '-c', """
+        SELECT planthub.json_schema_valid(jsonb_build_object('$ref', '#/$defs/d40', '$defs', (SELECT jsonb_object_agg('d' || i,
+            CASE i WHEN 0 THEN '{"multipleOf": 3}' ELSE format('{"allOf": [{"$ref": "#/$defs/d%1$s"}, {"$ref": "#/$defs/d%1$s"}]}', i - 1)::jsonb END)
+            FROM generate_series(0, 40) AS i)), '3')"""],
+                          capture_output=True, text=True, env=db.env)
+    ok('a check can be cancelled', [] if '57014' in done.stderr else [done.stdout, done.stderr])
+    leak = """SELECT sum(total_bytes) FROM pg_backend_memory_contexts"""
+    grown = db.sql(f"""CREATE TEMP TABLE m AS SELECT 0::numeric AS before;
+        DO $$ DECLARE d jsonb := '{{"order": 1, "qty": {{"value": "1"}}}}'; v jsonb; BEGIN
+            FOR i IN 1..20500 LOOP
+                v := planthub.contract_violations('production_order.released', 1, d);
+                v := to_jsonb(planthub.json_schema_valid(jsonb_build_object('maximum', i), '5'));
+                IF i = 500 THEN UPDATE m SET before = ({leak}); END IF;
+            END LOOP;
+        END $$;
+        SELECT ({leak}) - before FROM m""")
+    ok('20,000 checks and 20,000 schemas leave no memory behind', [] if float(grown) < 2e6 else [f'{grown} bytes more'])
+
+
+def others(draft):
     """Folders of remotes for other drafts."""
     return {'draft3', 'draft4', 'draft6', 'draft7', 'draft2019-09', 'draft2020-12', 'v1'} - {draft}
 
@@ -144,6 +326,9 @@ def main():
     try:
         db.sql(HELPERS)
         suite(db)
+        scenario(db)
+        fuzz(db)
+        hostile(db)
     finally:
         db.stop()
     print(f'1..{tests}')

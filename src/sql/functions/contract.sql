@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION planthub.contract_violations(topic text, version int,
     prefix text DEFAULT '') RETURNS jsonb
 LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_contract_violations';
 COMMENT ON FUNCTION planthub.contract_violations(text, int, jsonb, int, text) IS
-'What is wrong with data according to a version of the contract of a topic: an array of objects with instanceLocation, keywordLocation, keyword, error, limit and value; empty: they meet it.  prefix goes before every instanceLocation';
+'What is wrong with data according to a version of the contract of a topic: an array of objects with pointer (where something has to be done), instanceLocation, keywordLocation, keyword, error, limit and value; empty: they meet it.  prefix goes before every instanceLocation';
 
 -- Everything compiled is forgotten when a schema changes.
 CREATE OR REPLACE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON planthub.contract
