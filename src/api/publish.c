@@ -216,6 +216,13 @@ serialise_many(const char *site, Elements *keys, int n)
 	pfree(all);
 }
 
+/* Whatever is wrong with one of many: which one. */
+static void
+tell_element(void *i)
+{
+	errcontext("element %d of argument \"%s\"", *(int *) i + 1, "data");
+}
+
 Datum
 planthub_publish_many(PG_FUNCTION_ARGS)
 {
@@ -228,6 +235,7 @@ planthub_publish_many(PG_FUNCTION_ARGS)
 	Elements	subjects;
 	Elements	event_times;
 	Elements	event_ids;
+	ErrorContextCallback context = {error_context_stack, tell_element};
 	char	   *topic;
 	char	   *site;
 	int			i;
@@ -250,6 +258,8 @@ planthub_publish_many(PG_FUNCTION_ARGS)
 	if (PG_GETARG_BOOL(MANY_SERIALISE))
 		serialise_many(site, &keys, data.n);
 	publication = ph_publish_open(topic, site);
+	context.arg = &i;
+	error_context_stack = &context;
 	for (i = 0; i < data.n; i++)
 	{
 		Datum		id;
@@ -270,6 +280,7 @@ planthub_publish_many(PG_FUNCTION_ARGS)
 		id = Int64GetDatum(ph_publish_row(publication, &fact));
 		tuplestore_putvalues(ids, descriptor, &id, &isnull);
 	}
+	error_context_stack = context.previous;
 	ph_publish_close(publication);
 	return (Datum) 0;
 }

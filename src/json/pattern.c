@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
@@ -149,13 +151,14 @@ translate_character_escape(Translation *t)
 	char		c = *t->at;
 	uint32		code;
 
-	if (strchr("tnrfv", c) != NULL)
+	if (c == 't' || c == 'n' || c == 'r' || c == 'f' || c == 'v')
 	{
 		appendStringInfo(&t->out, "\\%c", c);
 		t->at++;
 	}
-	else if (strchr("^$\\.*+?()[]{}|/-", c) != NULL)
+	else if (c >= ' ' && c <= '~' && !isalnum((unsigned char) c))
 	{
+		/* Any other than a letter or digit stands for itself; ECMA without flag u allows more than with it. */
 		appendStringInfo(&t->out, "\\%c", c);
 		t->at++;
 	}

@@ -35,6 +35,12 @@ is_hex(char c)
 }
 
 static bool
+is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static bool
 take(Text *t, char c)
 {
 	if (t->at == t->end || *t->at != c)
@@ -128,9 +134,9 @@ take_units(Text *t, const char *units)
 	while (t->at < t->end && is_digit(*t->at))
 	{
 		(void) take_digits(t);
-		unit = t->at < t->end ? strchr(units, *t->at) : NULL;
+		unit = t->at < t->end && is_one_of(*t->at, units) ? strchr(units, *t->at) : NULL;
 		/* RFC 3339, appendix A: no unit is left out between two. */
-		if (unit == NULL || *unit == '\0' || (any && unit != units))
+		if (unit == NULL || (any && unit != units))
 			return false;
 		units = unit + 1;
 		any = true;
@@ -185,7 +191,7 @@ take_ipv4(Text *t)
 
 	for (i = 0; i < 4; i++)
 	{
-		const char *start = t->at;
+		const char *start;
 		int			value = 0;
 
 		if (i > 0 && !take(t, '.'))
@@ -286,7 +292,7 @@ take_email(Text *t)
 	}
 	else
 	{
-		while (t->at < t->end && (is_letter(*t->at) || is_digit(*t->at) || strchr("!#$%&'*+-/=?^_`{|}~.", *t->at) != NULL))
+		while (t->at < t->end && (is_letter(*t->at) || is_digit(*t->at) || is_one_of(*t->at, "!#$%&'*+-/=?^_`{|}~.")))
 		{
 			if (*t->at == '.' && (t->at == start || t->at[-1] == '.'))
 				return false;
@@ -326,7 +332,7 @@ take_uri(Text *t, bool reference)
 
 	if (scheme.at < scheme.end && is_letter(*scheme.at))
 	{
-		while (scheme.at < scheme.end && (is_letter(*scheme.at) || is_digit(*scheme.at) || strchr("+-.", *scheme.at) != NULL))
+		while (scheme.at < scheme.end && (is_letter(*scheme.at) || is_digit(*scheme.at) || is_one_of(*scheme.at, "+-.")))
 			scheme.at++;
 		if (take(&scheme, ':'))
 			*t = scheme;
@@ -351,7 +357,7 @@ take_uri(Text *t, bool reference)
 			return false;
 		if ((c == '[' || c == ']') && !authority)
 			return false;
-		if (c == '\0' || (!is_letter(c) && !is_digit(c) && strchr("-._~:/?#[]@!$&'()*+,;=%", c) == NULL))
+		if (!is_letter(c) && !is_digit(c) && !is_one_of(c, "-._~:/?#[]@!$&'()*+,;=%"))
 			return false;
 	}
 	return true;
