@@ -7,11 +7,12 @@ MODULE_big = planthub
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
 # Install script: pieces in this order; the tables run once, the functions can be run again by an upgrade.
-SQL_TABLES = hub config topic_data log held operate xref unit contract
-SQL_FUNCTIONS = worker config expression xref unit contract contract_compatible publish lane operate replay copy status doctor retention trace xml dump grants
-SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) build/contract_data.sql $(SQL_FUNCTIONS:%=src/sql/functions/%.sql)
+SQL_TABLES = hub config topic_data log held operate xref unit contract mapping
+SQL_FUNCTIONS = worker config expression xref unit contract contract_compatible mapping publish lane operate replay copy status doctor retention trace xml dump grants
+SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) build/contract_data.sql $(SQL_FUNCTIONS:%=src/sql/functions/%.sql) build/mapping_data.sql
 CONTRACTS = $(wildcard src/sql/contracts/*.json)
 SCHEMAS = $(wildcard src/sql/schemas/*.json)
+MAPPINGS = $(wildcard src/sql/mappings/*.json)
 DATA_built = planthub--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -I$(srcdir)/src $(shell xml2-config --cflags) -DPLANTHUB_VERSION='"$(EXTVERSION)"'
@@ -47,6 +48,12 @@ build/contract_data.sql: $(CONTRACTS) $(SCHEMAS) Makefile
 	 echo "SELECT rtrim(f.document->>'\$$id', '#'), f.document, NULL, 'planthub', true FROM (VALUES"; \
 	 comma=; for f in $(SCHEMAS); do echo "$$comma(\$$json\$$"; cat $$f; echo "\$$json\$$::jsonb)"; comma=,; done; \
 	 echo ") AS f (document);") > $@
+
+# Mappings are installed by the functions, and compiled when all of them are there.
+build/mapping_data.sql: $(MAPPINGS) Makefile
+	@mkdir -p build
+	(for f in $(MAPPINGS); do echo "SELECT planthub.install_mapping(\$$json\$$"; cat $$f; echo "\$$json\$$);"; done; \
+	 echo "SELECT planthub.mapping_complete(m.name, m.site, m.version) FROM planthub.mapping AS m;") > $@
 
 # "OR REPLACE" is for upgrades; a first install must not adopt an object that is already there.
 planthub--$(EXTVERSION).sql: $(SQL_PIECES) planthub.control

@@ -93,32 +93,6 @@ ph_schema_refuse(const PhResource *resource, const char *pointer, const char *fo
 }
 
 char *
-ph_pointer_append(const char *pointer, const char *name, int length)
-{
-	StringInfoData out;
-	int			i;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "%s/", pointer);
-	for (i = 0; i < length; i++)
-	{
-		if (name[i] == '~')
-			appendStringInfoString(&out, "~0");
-		else if (name[i] == '/')
-			appendStringInfoString(&out, "~1");
-		else
-			appendStringInfoCharMacro(&out, name[i]);
-	}
-	return out.data;
-}
-
-char *
-ph_pointer_index(const char *pointer, int64 index)
-{
-	return psprintf("%s/" INT64_FORMAT, pointer, index);
-}
-
-char *
 ph_value_cstring(const PhValue *string)
 {
 	return pnstrdup(string->u.string, string->length);

@@ -11,6 +11,7 @@
 #include "utils/hsearch.h"
 
 #include "json/pattern.h"
+#include "json/pointer.h"
 #include "json/schema.h"
 #include "json/schema_format.h"
 
@@ -221,8 +222,6 @@ extern const PhAnchor *ph_resource_anchor(const PhResource *resource, const char
 
 /* ---- helpers ---- */
 
-extern char *ph_pointer_append(const char *pointer, const char *name, int length);
-extern char *ph_pointer_index(const char *pointer, int64 index);
 extern char *ph_value_cstring(const PhValue *string);
 extern int	ph_numeric_sign(Numeric number);
 

@@ -76,7 +76,10 @@ BEGIN
         WHEN '23505' THEN
             RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
                 MESSAGE = format('%s "%s" already exists', name, code),
-                HINT = format('Change it with planthub.alter_%s(), or choose another code.', name);
+                HINT = format(CASE WHEN EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'planthub'::regnamespace
+                                                AND p.proname = 'alter_' || name)
+                              THEN 'Change it with planthub.alter_%s(), or choose another code.'
+                              ELSE 'Drop it first with planthub.drop_%s(), or choose another code.' END, name);
         WHEN '23503' THEN
             target := (SELECT r.relname FROM pg_class AS r WHERE r.oid = rule.confrelid);
             RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -303,10 +306,16 @@ BEGIN
         (SELECT string_agg(s.code, ', ' ORDER BY s.code) FROM planthub.system AS s WHERE s.site = drop_site.code));
     PERFORM planthub.config_require_unused('site', code, 'routes',
         (SELECT string_agg(r.code, ', ' ORDER BY r.code) FROM planthub.route AS r WHERE r.site = drop_site.code));
+    PERFORM planthub.config_require_unused('site', code, 'mappings',
+        (SELECT string_agg(DISTINCT m.name, ', ') FROM planthub.mapping AS m WHERE m.site = drop_site.code));
+    PERFORM planthub.config_require_unused('site', code, 'test vectors of mappings',
+        (SELECT string_agg(DISTINCT v.mapping, ', ') FROM planthub.mapping_vector AS v WHERE v.site = drop_site.code));
+    PERFORM planthub.config_require_unused('site', code, 'entries of the cross-reference',
+        (SELECT nullif(count(*), 0)::text FROM planthub.xref AS x WHERE x.scope = drop_site.code));
     PERFORM planthub.config_delete('site', code);
 END
 $$;
-COMMENT ON FUNCTION planthub.drop_site(text) IS 'Removes a site that no system and no route refers to; its messages stay';
+COMMENT ON FUNCTION planthub.drop_site(text) IS 'Removes a site that nothing refers to; its messages stay';
 
 -- Systems
 

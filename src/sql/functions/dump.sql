@@ -31,7 +31,9 @@ BEGIN
             WHEN 'contract' THEN 'WHERE NOT builtin OR status <> ''active'''
             WHEN 'json_schema' THEN 'WHERE NOT builtin'
             WHEN 'xref_set' THEN 'WHERE NOT builtin'
-            WHEN 'unit' THEN 'WHERE NOT builtin' ELSE '' END AS filter
+            WHEN 'unit' THEN 'WHERE NOT builtin'
+            WHEN 'mapping' THEN 'WHERE NOT builtin'
+            WHEN 'mapping_vector' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c
         WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S')
         ORDER BY c.relname

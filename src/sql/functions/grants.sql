@@ -4,11 +4,12 @@ CREATE OR REPLACE FUNCTION planthub.capability_grants(capability text) RETURNS S
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     readers     constant text := '^(jmespath(_explain)?|route_explain|status|doctor|trace|show|hub_id|is_armed|is_claimed|backlog|in_flight|workers|age_text|xref_find|xref_back|unit_convert|unit_code|xml_to_json|json_to_xml|'
+        'map|map_explain|mapping_(describe|template|lint|test)|merge_patch|json_differences|'
         'json_schema_errors|json_schema_valid|contract_violations|contract_compatible|contract_check|check_json_schema|'
         'require_contract|schema_(narrowed|narrowed_values|narrowed_members|narrowed_branches|follow|types))$';
     operators   constant text := '^(pause|resume|release|discard|replay|start|stop)$';
     publishers  constant text := '^(publish(_many)?|contract_violations)$';
-    integrators constant text := '^((create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit)|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
+    integrators constant text := '^((create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
     admins      constant text := '^(arm|rotate|grant_access|revoke_access)$';
     wanted      text;
 BEGIN

@@ -1,0 +1,159 @@
+-- Stored mappings: versions, activation, overrides, inclusion, functions, test vectors, lint.
+SET client_min_messages = notice;
+CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    state text; message text; detail text; hint text;
+BEGIN
+    EXECUTE statement;
+    RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RETURN concat_ws(E'\n', state || ' ' || message, 'DETAIL ' || nullif(detail, ''), 'HINT ' || nullif(hint, ''));
+END
+$$;
+\pset format unaligned
+\pset tuples_only on
+SELECT planthub.create_site('DE');
+SELECT planthub.create_site('DE/1010');
+SELECT planthub.create_site('FR');
+SELECT planthub.create_system('sap', 'erp');
+
+-- Versions: drafts are found by number only; activation replaces the active one.
+SELECT planthub.create_mapping('order', '{"no": "=AUFNR", "lines": {"$each": "=lines", "$do": {"item": "=MATNR", "uom": "=xref(''uom'', MEINS)"}}}', contract_in => 'x@1', reason => 'first');
+SELECT pg_temp.try($$SELECT planthub.map('order', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.map('nobody', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.map('order@2', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.map('order@1:FR', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.map('order@x', '{}')$$);
+SELECT planthub.map('order@1', '{"AUFNR": "1"}');
+SELECT planthub.activate_mapping('order', 1, reason => 'go');
+SELECT planthub.map('order', '{"AUFNR": "1"}');
+SELECT planthub.create_mapping('order', '{"number": "=AUFNR"}');
+SELECT planthub.map('order', '{"AUFNR": "1"}'), planthub.map('order@2', '{"AUFNR": "1"}');
+SELECT pg_temp.try($$SELECT planthub.create_mapping('Order', '1')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '1', site => 'XX')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '"=("')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '1', options => '{"timezone": "Mars/Olympus"}')$$);
+SELECT pg_temp.try($$UPDATE planthub.mapping SET template = '1' WHERE name = 'order'$$);
+SELECT pg_temp.try($$UPDATE planthub.mapping SET sha256 = '1' WHERE name = 'order'$$);
+SELECT pg_temp.try($$SELECT planthub.activate_mapping('order', 9)$$);
+SELECT site, version, status, activated_at IS NOT NULL, contract_in, reason, author = session_user, depends FROM planthub.mapping ORDER BY 1, 2;
+
+-- Test vectors: activation runs them.
+SELECT planthub.create_mapping_vector('order', 'one line', '{"AUFNR": "7", "lines": {"MATNR": "A", "MEINS": "KG"}}', '{"no": "7", "lines": [{"item": "A", "uom": "KGM"}]}', xref => '{"uom": {"KG": "KGM"}}');
+SELECT planthub.create_mapping_vector('order', 'unknown unit', '{"AUFNR": "7", "lines": {"MATNR": "A", "MEINS": "XX"}}', expect_error => '{"code": "unmapped-code", "at": "/lines/0/uom"}');
+SELECT site, vector, passed FROM planthub.mapping_test('order');
+SELECT pg_temp.try($$SELECT planthub.create_mapping_vector('order', 'none', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping_vector('order', 'one line', '{}', '{}')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping_vector('nobody', 'x', '{}', '{}')$$);
+SELECT planthub.create_mapping('order', '{"no": "=AUFNR", "lines": {"$each": "=lines", "$do": {"item": "=lower(MATNR)", "uom": "=xref(''uom'', MEINS, ''C62'')", "new": 1}}}');
+SELECT * FROM planthub.mapping_test('order@3');
+SELECT pg_temp.try($$SELECT planthub.activate_mapping('order', 3)$$);
+SELECT version, status FROM planthub.mapping WHERE name = 'order' ORDER BY version;
+SELECT planthub.map('order', '{"AUFNR": "1"}');
+
+-- Overrides: a merge patch of a pinned version; every site sees the nearest one.
+SELECT planthub.create_mapping('order', '{"lines": {"$do": {"uom": "=MEINS"}}, "plant": "=$env.site"}', site => 'DE', base => 1);
+SELECT planthub.create_mapping('order', '{"no": null, "lines": {"$do": {"extra": "=`null`", "lot": {"$value": "=LOT", "$default": "none"}}}}', site => 'DE/1010', base => 1, base_site => 'DE');
+SELECT planthub.mapping_template('order@1:DE/1010');
+SELECT planthub.activate_mapping('order', 1, 'DE');
+SELECT planthub.activate_mapping('order', 1, 'DE/1010');
+SELECT s, planthub.map('order', '{"AUFNR": "1", "lines": {"MATNR": "A", "MEINS": "KG"}}', s, env => '{"system": "sap"}') FROM unnest(ARRAY['DE', 'DE/1010', 'DE/1010/hall 3']) AS s;
+SELECT pg_temp.try($$SELECT planthub.map('order', '{"AUFNR": "1", "lines": {"MATNR": "A", "MEINS": "KG"}}', 'FR')$$);
+SELECT planthub.set_xref('uom', 'KG', '"KGM"', 'sap', 'FR') > 0;
+SELECT planthub.map('order', '{"AUFNR": "1", "lines": {"MATNR": "A", "MEINS": "KG"}}', 'FR', '{"system": "sap"}');
+SELECT pg_temp.try($$SELECT planthub.map('order', '{"lines": {"MEINS": "KG"}}', 'FR')$$) LIKE '22000 mapping "order@1" found 1 error in the document%';
+SELECT pg_temp.try($$SELECT planthub.map('order', '{"lines": {"MEINS": "KG"}}', 'FR', '{"system": "sap", "received_at": "yesterday"}')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '{}', site => 'FR', base => 1, base_site => 'DE')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '{}', site => 'FR', base => 99)$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping('order', '{}', base => 1)$$);
+-- a new version of the enterprise does not change what the sites do; lint tells that they stay behind
+SELECT planthub.create_mapping('order', '{"no": "=AUFNR", "v": 4, "lines": {"$each": "=lines", "$do": {"item": "=MATNR", "uom": "=xref(''uom'', MEINS)"}}}');
+SELECT planthub.drop_mapping_vector('order', 'one line');
+SELECT planthub.activate_mapping('order', 4);
+SELECT s, planthub.map('order', '{"AUFNR": "1"}', s) FROM unnest(ARRAY['FR', 'DE']) AS s;
+SELECT * FROM planthub.mapping_lint('order');
+SELECT planthub.retire_mapping('order', 'DE/1010');
+SELECT planthub.map('order', '{"AUFNR": "1"}', 'DE/1010');
+SELECT pg_temp.try($$SELECT planthub.drop_site('DE/1010')$$);
+
+-- Inclusion: same document or another; changes take effect; no circles.
+SELECT planthub.create_mapping('qty', '{"value": {"$value": "=QTY", "$type": "number"}, "uom": "=xref(''uom'', UNIT)", "root": "=$.QTY"}', options => '{"nulls": "error"}');
+SELECT planthub.activate_mapping('qty', 1);
+SELECT planthub.create_mapping('doc', '{"a": {"$use": "qty"}, "b": {"$each": "=l", "$do": {"$use": "qty", "$with": "=q"}}, "c": {"$use": "qty@1", "$with": {"QTY": "=l[0].q.QTY", "UNIT": "KG"}}}');
+SELECT jsonb_pretty(planthub.map_explain('doc@1', '{"QTY": "1", "UNIT": "KG", "l": [{"q": {"QTY": "2", "UNIT": "G", "Z": 1}}, {"q": {"UNIT": "ZZ"}}]}', xref => '{"uom": {"KG": "KGM", "G": "GRM"}}') - 'sha256');
+SELECT planthub.map_explain('doc@1', '{"QTY": "1", "UNIT": "KG", "l": [{"q": {"QTY": "2", "UNIT": "G"}}]}', xref => '{"uom": {"KG": "KGM", "G": "GRM"}}')->'output';
+SELECT planthub.create_mapping_vector('doc', 'v', '{"QTY": "1", "UNIT": "KG", "l": [{"q": {"QTY": "2", "UNIT": "KG"}}]}', '{"a": {"uom": "KGM", "root": "1", "value": 1}, "b": [{"uom": "KGM", "root": "2", "value": 2}], "c": {"uom": "KGM", "root": "2", "value": 2}}', xref => '{"uom": {"KG": "KGM"}}');
+SELECT planthub.activate_mapping('doc', 1);
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('qty')$$);
+SELECT planthub.create_mapping('qty', '{"value": "=QTY"}');
+SELECT pg_temp.try($$SELECT planthub.activate_mapping('qty', 2)$$);
+SELECT planthub.create_mapping('qty', '{"$use": "doc"}');
+SELECT pg_temp.try($$SELECT planthub.activate_mapping('qty', 3)$$);
+SELECT planthub.map('doc', '{"QTY": "1", "UNIT": "KG", "l": [{"q": {"QTY": "2", "UNIT": "KG"}}]}', 'FR', '{"system": "sap"}');
+SELECT planthub.create_mapping('self', '1');
+SELECT planthub.activate_mapping('self', 1);
+SELECT planthub.create_mapping('self', '{"$use": "self@1"}');
+SELECT planthub.map('self@2', '{}');
+-- the hash covers what is used
+BEGIN;
+SELECT planthub.map_explain('doc', '{}')->>'sha256' AS before \gset
+UPDATE planthub.mapping SET status = 'retired' WHERE name = 'qty' AND version = 1;
+UPDATE planthub.mapping SET status = 'active' WHERE name = 'qty' AND version = 2;
+SELECT planthub.map_explain('doc', '{}')->>'sha256' <> :'before';
+ROLLBACK;
+SELECT planthub.map_explain('doc', '{}')->>'sha256' = :'before';
+
+-- Functions
+CREATE FUNCTION public.twice(d jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF d = '"bad"' THEN
+        RAISE EXCEPTION 'cannot double "%"', d;
+    ELSIF d = '"none"' THEN
+        RETURN NULL;
+    ELSIF d = '"cancel"' THEN
+        RAISE EXCEPTION USING ERRCODE = 'query_canceled', MESSAGE = 'cancelled';
+    END IF;
+    RETURN to_jsonb((d#>>'{}')::numeric * 2);
+END
+$$;
+CREATE FUNCTION public.writes(d jsonb) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RETURN d; END';
+CREATE FUNCTION public.in_sql(d jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS 'SELECT d';
+SELECT planthub.create_mapping_function('twice', 'public.twice(jsonb)', 'doubles a number');
+SELECT pg_temp.try($$SELECT planthub.create_mapping_function('writes', 'public.writes(jsonb)')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping_function('in_sql', 'public.in_sql(jsonb)')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping_function('lower', 'lower(text)')$$);
+SELECT pg_temp.try($$SELECT planthub.create_mapping_function('no way', 'public.twice(jsonb)')$$);
+SELECT planthub.create_mapping('call', '{"$each": "=@", "$do": {"$call": "twice", "$with": "=@"}}');
+SELECT planthub.activate_mapping('call', 1);
+SELECT planthub.map('call', '[1, 2.50, "none", "7"]');
+SELECT pg_temp.try($$SELECT planthub.map('call', '[1, "bad", "x"]')$$);
+DO $$ BEGIN PERFORM planthub.map('call', '["cancel"]'); EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'caught'; END $$;
+SELECT pg_temp.try($$SELECT planthub.drop_mapping_function('twice')$$);
+CREATE OR REPLACE FUNCTION public.twice(d jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN d; END';
+SELECT planthub.map('call', '[1]');
+DROP FUNCTION public.twice(jsonb);
+SELECT pg_temp.try($$SELECT planthub.map('call', '[1]')$$);
+CREATE FUNCTION public.twice(d jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN to_jsonb(current_user = ''ph_owner''); END';
+CREATE ROLE ph_owner;
+ALTER FUNCTION public.twice(jsonb) OWNER TO ph_owner;
+SELECT planthub.map('call', '[1]'), current_user = 'ph_owner';
+DROP FUNCTION public.twice(jsonb);
+DROP ROLE ph_owner;
+SELECT planthub.retire_mapping('call');
+SELECT planthub.drop_mapping_function('twice');
+
+-- Lint, as notices when it is created and on demand.
+SELECT planthub.create_mapping('lint', '{"a": {"$if": "=`true`", "$then": 1}, "b": "=xref(''colour'', x)", "c": {"$each": "=l", "$do": {"$let": {"it": "=x", "env": 1}, "$do": "=$it"}}, "d": "=!a.b"}');
+SELECT * FROM planthub.mapping_lint('lint@1');
+SELECT count(*) FROM planthub.mapping_lint('qty@3');
+
+-- What is read and what is not.
+SELECT planthub.create_mapping('reads', '{"a": "=order.a", "w": "=whole", "i": "=list[1].x", "l": {"$each": "=order.lines", "$as": "line", "$where": "=kind == ''x''", "$do": {"q": "=$line.q", "p": "=$parent.top", "sub": {"$map": "=subs", "$key": "=k", "$do": "=$.glob"}}}, "f": "=things[?k==''1''].v | [0]", "s": {"$switch": "=sw", "$cases": {"a": {"x": 1}}, "$else": {"$let": {"z": "=zz"}, "$do": "=$z.y"}}}');
+SELECT jsonb_pretty(depends) FROM planthub.mapping WHERE name = 'reads';
+SELECT jsonb_pretty(planthub.map_explain('reads@1', '{"order": {"a": 1, "b": 2, "lines": [{"kind": "x", "q": 1, "u": 1, "subs": {"k": "1", "m": 1}}, {"v": 1}]}, "whole": {"p": {"q": 1}}, "list": [{"x": 1, "y": 1}, {"x": 1, "y": 1}], "things": [{"k": "1", "v": 1, "w": {"deep": 1}}], "sw": "a", "zz": {"y": 1, "x~/": 1}, "glob": 1, "top": 1, "other": {"a": 1}}') - 'sha256' - 'visits');
+
+-- Differences and merge patches.
+SELECT * FROM planthub.json_differences('{"a": 1.0, "b": [1, 2, {"c": "x"}], "d/~": 1, "e": {}, "f": [1]}', '{"a": 1, "b": [1, 3, {"c": "y"}, 4], "e": [], "f": [], "g": null}');
+SELECT * FROM planthub.json_differences('1', '[1]');
+SELECT count(*) FROM planthub.json_differences('{"a": [1, {"b": 2}]}', '{"a": [1.00, {"b": 2.0}]}');

@@ -1,0 +1,178 @@
+/*
+ * mapping_call.c
+ *	  Functions that mappings may call.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "json/mapping_call.h"
+#include "pg/lookup.h"
+
+struct PhMappingFunction
+{
+	Oid			owner;
+	FmgrInfo	info;
+};
+
+static PhWatch watch = {.table = "mapping_function"};
+static uint64 procedure_changes = 0;
+static bool registered = false;
+
+static void
+on_procedure_change(Datum arg, int cache, uint32 hash)
+{
+	procedure_changes++;
+}
+
+uint64
+ph_mapping_function_changes(void)
+{
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, on_procedure_change, (Datum) 0);
+		registered = true;
+	}
+	return ph_watch(&watch) + procedure_changes;
+}
+
+/* Without regard to privileges: whoever registered it was its owner. */
+static HeapTuple
+find_procedure(const char *schema, const char *name)
+{
+	Oid			argument = JSONBOID;
+
+	return SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name), PointerGetDatum(buildoidvector(&argument, 1)),
+						   ObjectIdGetDatum(get_namespace_oid(schema, true)));
+}
+
+PhMappingFunction *
+ph_mapping_function(const char *code, const char **message)
+{
+	static const char *const columns[] = {"code"};
+	PhLookup   *lookup = ph_lookup_open("mapping_function", "mapping_function_pkey", 1, columns, &code);
+	PhMappingFunction *function;
+	char	   *schema = NULL;
+	char	   *name = NULL;
+	HeapTuple	procedure;
+	Form_pg_proc form;
+
+	if (ph_lookup_next(lookup))
+	{
+		schema = ph_lookup_text(lookup, "schema");
+		name = ph_lookup_text(lookup, "function");
+	}
+	ph_lookup_close(lookup);
+	if (name == NULL)
+	{
+		*message = psprintf("function \"%s\" is not registered in planthub.mapping_function", code);
+		return NULL;
+	}
+	procedure = find_procedure(schema, name);
+	if (!HeapTupleIsValid(procedure))
+	{
+		*message = psprintf("function %s.%s(jsonb) does not exist", schema, name);
+		return NULL;
+	}
+	form = (Form_pg_proc) GETSTRUCT(procedure);
+	if (form->prorettype != JSONBOID || form->proretset || form->provolatile == PROVOLATILE_VOLATILE)
+	{
+		ReleaseSysCache(procedure);
+		*message = psprintf("function %s.%s(jsonb) must return jsonb and be stable or immutable", schema, name);
+		return NULL;
+	}
+	function = palloc(sizeof(PhMappingFunction));
+	function->owner = form->proowner;
+	fmgr_info_cxt(form->oid, &function->info, CurrentMemoryContext);
+	ReleaseSysCache(procedure);
+	return function;
+}
+
+/* The result, copied into the current memory context before anything of the function's own goes away. */
+static void
+invoke(PhMappingFunction *function, Jsonb *with, PhValue *result)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		value;
+
+	InitFunctionCallInfoData(*fcinfo, &function->info, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(with);
+	fcinfo->args[0].isnull = false;
+	*result = ph_value_null();
+	value = FunctionCallInvoke(fcinfo);
+	if (!fcinfo->isnull)
+		*result = ph_value_from_jsonb((Jsonb *) PG_DETOAST_DATUM_COPY(value));
+}
+
+static bool
+must_be_thrown(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):
+			return true;
+		default:
+			return false;
+	}
+}
+
+bool
+ph_mapping_function_call(PhMappingFunction *function, const PhValue *with, PhValue *result, const char **message)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resources = CurrentResourceOwner;
+	Jsonb	   *argument = ph_value_to_jsonb(with, NULL);
+	bool		push = !ActiveSnapshotSet();
+	volatile bool good = true;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (push)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
+		invoke(function, argument, result);
+		SetUserIdAndSecContext(user, security);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();	/* the user, too */
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = resources;
+		if (must_be_thrown(error->sqlerrcode))
+			ReThrowError(error);
+		*message = error->message;
+		good = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resources;
+	if (push)
+		PopActiveSnapshot();
+	return good;
+}
