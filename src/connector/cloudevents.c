@@ -389,6 +389,19 @@ encode_binary(const PhEvent *event, PhBuffer *body, PhBuffer *headers, char *err
 	return each_attribute(event, put_header_member, headers, error, error_size);
 }
 
+/* ---- plain mode ---- */
+
+/* No attributes: what the target needs of them a mapping has put into the data. */
+static void
+encode_plain(const PhEvent *event, PhBuffer *body, PhBuffer *headers)
+{
+	ph_buffer_append_string(headers, "Content-Type: ");
+	ph_buffer_append_string(headers, event->data_type == NULL ? "application/json" : event->data_type);
+	ph_buffer_append_char(headers, '\0');
+	if (event->data != NULL)
+		ph_buffer_append(body, event->data, event->data_len);
+}
+
 /* ---- all modes ---- */
 
 bool
@@ -409,6 +422,11 @@ ph_cloudevents_encode(PhContentMode mode, const PhEvent *events, int nevents, Ph
 	{
 		snprintf(error, error_size, "%d events do not fit into one request of this content mode", nevents);
 		return false;
+	}
+	if (mode == PH_CONTENT_PLAIN)
+	{
+		encode_plain(&events[0], body, headers);
+		return true;
 	}
 	if (mode == PH_CONTENT_BINARY)
 		return encode_binary(&events[0], body, headers, error, error_size);

@@ -25,15 +25,17 @@ typedef struct PhEvent
 	const char *dataschema;
 	const char *attributes;			/* extension attributes: a JSON object of scalars in text form, or NULL */
 	const char *traceparent;		/* the event's own (distributed tracing extension) */
-	const char *data;				/* JSON text */
+	const char *data;				/* JSON text, or what data_type says */
 	size_t		data_len;
+	const char *data_type;			/* media type of data in plain mode; NULL: application/json */
 } PhEvent;
 
 typedef enum PhContentMode
 {
 	PH_CONTENT_STRUCTURED,
 	PH_CONTENT_BINARY,
-	PH_CONTENT_BATCH
+	PH_CONTENT_BATCH,
+	PH_CONTENT_PLAIN				/* the data alone, for a service that knows no CloudEvents */
 } PhContentMode;
 
 /* How to reach a service; owned by the caller. */

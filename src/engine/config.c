@@ -459,7 +459,8 @@ fill_target(PhTarget *target, Row *row)
 	target->method = get_text(row, "method");
 	target->headers = get_headers(row, "headers");
 	target->content_mode = strcmp(mode, "batch") == 0 ? PH_CONTENT_BATCH :
-		strcmp(mode, "binary") == 0 ? PH_CONTENT_BINARY : PH_CONTENT_STRUCTURED;
+		strcmp(mode, "binary") == 0 ? PH_CONTENT_BINARY :
+		strcmp(mode, "plain") == 0 ? PH_CONTENT_PLAIN : PH_CONTENT_STRUCTURED;
 	target->http2 = strcmp(get_text(row, "http_version"), "2") == 0;
 	target->max_in_flight = get_int(row, "max_in_flight");
 	target->connect_timeout_ms = (long) get_interval_ms(row, "connect_timeout");

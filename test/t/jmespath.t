@@ -5,13 +5,14 @@ expressions beside Debian's python3-jmespath.  Prints TAP."""
 import json
 import os
 import random
-import subprocess
 import sys
-import tempfile
 from decimal import Decimal
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'lib'))
+from hub import ROOT, Hub, finish, ok  # noqa: E402
+
 SUITES = ROOT.parent / 'shared/suites'
 ROUNDS = int(os.environ.get('PH_FUZZ_ROUNDS', '4000'))
 SEED = int(os.environ.get('PH_FUZZ_SEED', '1'))
@@ -36,56 +37,19 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 '''
 
-tests = 0
-
-
-def check(name, faults):
-    global tests
-    tests += 1
-    print(f'{"not " if faults else ""}ok {tests} - {name}')
-    for fault in faults[:20]:
-        print(f'#   {fault}')
-    sys.stdout.flush()
-
-
 def read(text):
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
 
 
-class Server:
-    """A private cluster; cluster.sh knows how."""
-
-    def __enter__(self):
-        self.folder = tempfile.mkdtemp()
-        os.chmod(self.folder, 0o755)
-        self.shell('ph_server "$1" && ph_cluster "$1/cluster" "planthub.enabled = off" "fsync = off"')
-        self.env = dict(os.environ, PGHOST=f'{self.folder}/cluster', PGPORT='5432', PGUSER='postgres')
-        self.sql('CREATE EXTENSION planthub;' + TRY)
-        return self
-
-    def __exit__(self, *_):
-        self.shell('ph_stop "$1/cluster" immediate; rm -rf "$1"')
-
-    def shell(self, script):
-        subprocess.run(['bash', '-ec', f'. test/lib/cluster.sh; {script}', 'shell', self.folder], cwd=ROOT, check=True,
-                       env=dict(os.environ, PGPORT='5432'))
-
-    def sql(self, script):
-        done = subprocess.run(['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', 'postgres'], input=script, env=self.env,
-                              text=True, capture_output=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    def answers(self, cases):
-        """For each (expression, document) what it gives: {'result': ...} or {'error': class, 'message': ...}."""
-        def field(text):
-            return text.replace('\\', '\\\\').replace('\t', '\\t').replace('\n', '\\n').replace('\r', '\\r')
-        lines = [f'{i}\t{field(expression)}\t{field(json.dumps(document))}\n'
-                 for i, (expression, document) in enumerate(cases)]
-        output = self.sql('TRUNCATE cases; COPY cases FROM STDIN;\n' + ''.join(lines) + '\\.\n'
-                          'SELECT try(expression, document) FROM cases ORDER BY id;')
-        return [read(line) for line in output.splitlines()]
+def answers(hub, cases):
+    """For each (expression, document) what it gives: {'result': ...} or {'error': class, 'message': ...}."""
+    def field(text):
+        return text.replace('\\', '\\\\').replace('\t', '\\t').replace('\n', '\\n').replace('\r', '\\r')
+    lines = [f'{i}\t{field(expression)}\t{field(json.dumps(document))}\n'
+             for i, (expression, document) in enumerate(cases)]
+    output = hub.sql('TRUNCATE cases; COPY cases FROM STDIN;\n' + ''.join(lines) + '\\.\n'
+                     'SELECT try(expression, document) FROM cases ORDER BY id;')
+    return [read(line) for line in output.splitlines()]
 
 
 def suite_cases(suite):
@@ -116,15 +80,15 @@ def wrong(case, answer):
     return f'gives {got}, not {want}'
 
 
-def run_suite(server, suite):
+def run_suite(hub, suite):
     if not (SUITES / suite).is_dir():
-        check(f'suite {suite} # SKIP ../shared/suites/{suite} is not there', [])
+        ok(True, f'suite {suite} # SKIP ../shared/suites/{suite} is not there')
         return
     cases = list(suite_cases(suite))
-    answers = server.answers([(case['expression'], given) for _, given, case in cases])
+    given_answers = answers(hub, [(case['expression'], given) for _, given, case in cases])
     unused = {key for key in EXCEPTIONS if key[0] == suite}
     faults = []
-    for (file, _, case), answer in zip(cases, answers):
+    for (file, _, case), answer in zip(cases, given_answers):
         fault = wrong(case, answer)
         excuse = {(suite, file, case['expression']), (suite, file, None)} & EXCEPTIONS.keys()
         if fault and excuse:
@@ -133,7 +97,7 @@ def run_suite(server, suite):
         elif fault:
             faults.append(f'{file}: {case["expression"]!r} {fault}')
     faults += [f'exception {key} is not needed' for key in unused]
-    check(f'suite {suite}, {len(cases)} cases', faults)
+    ok(not faults, f'suite {suite}, {len(cases)} cases', *faults[:20])
 
 
 class Random:
@@ -274,15 +238,15 @@ def reference():
     return answer
 
 
-def run_fuzz(server):
+def run_fuzz(hub):
     answer = reference()
     if answer is None:
-        check('random expressions # SKIP python3-jmespath is not installed', [])
+        ok(True, 'random expressions # SKIP python3-jmespath is not installed')
         return
     make = Random(SEED)
     cases = [(make.expression(), make.document()) for _ in range(ROUNDS)]
     faults, errors, compared = [], 0, 0
-    for (expression, document), got in zip(cases, server.answers(cases)):
+    for (expression, document), got in zip(cases, answers(hub, cases)):
         want = answer(expression, document)
         if want is None:
             continue
@@ -291,16 +255,17 @@ def run_fuzz(server):
         if got.get('error') != want.get('error') or ('result' in want and got['result'] != want['result']):
             faults.append(f'{expression}   with {json.dumps(document)}: {got}, python3-jmespath: {want}')
     print(f'# seed {SEED}: {compared} of {ROUNDS} compared, {errors} of them errors')
-    check('random expressions beside python3-jmespath', faults)
-    check('enough of them could be compared', [] if compared > ROUNDS * 0.9 and errors < ROUNDS * 0.6 else [f'{compared}'])
+    ok(not faults, 'random expressions beside python3-jmespath', *faults[:20])
+    ok(compared > ROUNDS * 0.9 and errors < ROUNDS * 0.6, 'enough of them could be compared')
 
 
 def main():
-    with Server() as server:
-        for suite in ('jmespath', 'jmespath-community'):
-            run_suite(server, suite)
-        run_fuzz(server)
-    print(f'1..{tests}')
+    hub = Hub('planthub.enabled = off')
+    hub.sql(TRY)
+    for suite in ('jmespath', 'jmespath-community'):
+        run_suite(hub, suite)
+    run_fuzz(hub)
+    finish()
 
 
 main()

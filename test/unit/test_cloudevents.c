@@ -126,11 +126,25 @@ test_binary(void)
 	check(!encode(PH_CONTENT_BINARY, &event, 1), "binary: half a character is refused");
 }
 
+static void
+test_plain(void)
+{
+	PhEvent		event = {.id = "1",.source = "s",.type = "t",.subject = "x",.attributes = "{\"a\": 1}",.data = "{\"b\": 2}",.data_len = 8};
+
+	check(encode(PH_CONTENT_PLAIN, &event, 1) && strcmp(body.data, "{\"b\": 2}") == 0, "plain: body is the data");
+	check(count_headers() == 1 && has_header("Content-Type: application/json"), "plain: no attributes");
+	event.data_type = "application/xml";
+	check(encode(PH_CONTENT_PLAIN, &event, 1) && has_header("Content-Type: application/xml"), "plain: another media type");
+	event.data = NULL;
+	check(encode(PH_CONTENT_PLAIN, &event, 1) && strcmp(body.data, "") == 0, "plain: without data");
+}
+
 int
 main(void)
 {
 	test_structured();
 	test_binary();
+	test_plain();
 	test_bad_attributes("[]");
 	test_bad_attributes("");
 	test_bad_attributes("{");

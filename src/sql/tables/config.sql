@@ -29,7 +29,7 @@ CREATE TABLE planthub.endpoint (
     connector          text NOT NULL DEFAULT 'http',
     address            text NOT NULL,
     method             text NOT NULL DEFAULT 'POST' CHECK (method IN ('POST', 'PUT', 'PATCH')),
-    content_mode       text NOT NULL DEFAULT 'structured' CHECK (content_mode IN ('structured', 'binary', 'batch')),
+    content_mode       text NOT NULL DEFAULT 'structured' CHECK (content_mode IN ('structured', 'binary', 'batch', 'plain')),
     batch_size         int NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 1000),
     headers            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(headers) = 'object' AND NOT jsonb_path_exists(headers,
         '$.keyvalue() ? (@.value.type() != "string" || @.value like_regex "[\\x01-\\x08\\x0a-\\x1f\\x7f]" || !(@.key like_regex "^[A-Za-z0-9!#$%&''*+.^_`|~-]+$"))')),
@@ -53,7 +53,7 @@ COMMENT ON COLUMN planthub.endpoint.system IS 'System that offers the service';
 COMMENT ON COLUMN planthub.endpoint.connector IS 'Connector that speaks its protocol, such as http';
 COMMENT ON COLUMN planthub.endpoint.address IS 'Where to send; for http an absolute http or https URL without user and password';
 COMMENT ON COLUMN planthub.endpoint.method IS 'HTTP method';
-COMMENT ON COLUMN planthub.endpoint.content_mode IS 'CloudEvents content mode: structured, binary or batch';
+COMMENT ON COLUMN planthub.endpoint.content_mode IS 'CloudEvents content mode: structured, binary or batch; plain: the data alone as application/json, for services that know no CloudEvents';
 COMMENT ON COLUMN planthub.endpoint.batch_size IS 'Most messages in one request in batch mode';
 COMMENT ON COLUMN planthub.endpoint.headers IS 'Further request headers, a JSON object of texts; no secrets: they would be in every dump';
 COMMENT ON COLUMN planthub.endpoint.http_version IS '1.1, or 2 to multiplex requests over one connection';
@@ -140,7 +140,7 @@ COMMENT ON CONSTRAINT system_code_check ON planthub.system IS 'A system code has
 COMMENT ON CONSTRAINT system_kind_check ON planthub.system IS 'Use erp, mes, wms, qms, eam, scada, historian, aps, plm, tms, supplier, label, analytics or edge';
 COMMENT ON CONSTRAINT endpoint_code_check ON planthub.endpoint IS 'An endpoint code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
 COMMENT ON CONSTRAINT endpoint_method_check ON planthub.endpoint IS 'Use POST, PUT or PATCH';
-COMMENT ON CONSTRAINT endpoint_content_mode_check ON planthub.endpoint IS 'Use structured, binary or batch';
+COMMENT ON CONSTRAINT endpoint_content_mode_check ON planthub.endpoint IS 'Use structured, binary, batch or plain';
 COMMENT ON CONSTRAINT endpoint_batch_size_check ON planthub.endpoint IS 'Use 1 to 1000 messages';
 COMMENT ON CONSTRAINT endpoint_headers_check ON planthub.endpoint IS 'Use a JSON object of texts, such as {"X-Plant": "P1"}; names are HTTP tokens, values have one line';
 COMMENT ON CONSTRAINT endpoint_http_version_check ON planthub.endpoint IS 'Use 1.1 or 2';
