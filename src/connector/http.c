@@ -235,23 +235,19 @@ start(int max_connections, char *error, size_t error_size)
 
 /* ---- requests ---- */
 
+/* Only hands over: libcurl starts no thread before it is run. */
 static void
 submit(void *owner, const PhTarget *target, const PhEvent *events, int nevents, const char *idempotency_key,
 	   const char *traceparent)
 {
 	PhHttpRequest *request = spare;
-	sigset_t	old;
 
-	block_signals(&old);
 	if (request != NULL)
 		spare = request->next;
 	else
 		request = ph_http_request_create();
 	if (request == NULL)
-	{
-		restore_signals(&old);
 		return;						/* only when the caller goes beyond max_connections, see make_spare() */
-	}
 	nopen++;
 	if (!ph_http_request_prepare(request, owner, target, events, nevents, idempotency_key, traceparent))
 		put_done(request);
@@ -263,7 +259,6 @@ submit(void *owner, const PhTarget *target, const PhEvent *events, int nevents, 
 	}
 	else
 		activate(request);
-	restore_signals(&old);
 }
 
 static void

@@ -12,6 +12,19 @@
 #include "connector/connector.h"
 
 /* A pooled easy handle with what belongs to the request it is used for. */
+typedef struct PhHttpOptions
+{
+	enum
+	{
+		METHOD_POST, METHOD_PUT, METHOD_PATCH
+	}			method;
+	long		version;
+	long		connect_timeout_ms;
+	long		low_speed_timeout_s;
+	long		total_timeout_ms;
+	size_t		response_limit;
+} PhHttpOptions;
+
 typedef struct PhHttpRequest
 {
 	struct PhHttpRequest *prev;		/* in the list of active ones */
@@ -22,7 +35,8 @@ typedef struct PhHttpRequest
 	PhBuffer	headers;			/* fields, each ended by a NUL */
 	struct curl_slist *list;		/* array of nodes into headers: libcurl only reads them */
 	int			list_size;
-	size_t		response_limit;
+	PhHttpOptions options;			/* that the handle is set to */
+	size_t		response_left;		/* bytes that the answer may still have */
 	size_t		header_bytes;
 	int64_t		started_us;			/* monotonic */
 	bool		too_large;			/* the answer was cut off */

@@ -44,12 +44,12 @@ hear_body(char *data, size_t size, size_t n, void *arg)
 	size_t		len = size * n;
 	size_t		room = sizeof(result->response) - 1 - result->response_len;
 
-	if (len > request->response_limit)
+	if (len > request->response_left)
 	{
 		request->too_large = true;
 		return 0;
 	}
-	request->response_limit -= len;
+	request->response_left -= len;
 	if (room > len)
 		room = len;
 	memcpy(result->response + result->response_len, data, room);
@@ -480,32 +480,55 @@ set_address(PhHttpRequest *request, const char *address)
 	return true;
 }
 
+static PhHttpOptions
+options_of(const PhTarget *target)
+{
+	PhHttpOptions options;
+	bool		tls = strncasecmp(target->address, "https:", strlen("https:")) == 0;
+
+	memset(&options, 0, sizeof(options));	/* they are compared as bytes */
+	options.method = target->method == NULL || strcmp(target->method, "POST") == 0 ? METHOD_POST :
+		strcmp(target->method, "PUT") == 0 ? METHOD_PUT : METHOD_PATCH;
+	options.version = CURL_HTTP_VERSION_1_1;
+	if (target->http2)
+		options.version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+	options.connect_timeout_ms = target->connect_timeout_ms;
+	options.low_speed_timeout_s = target->low_speed_timeout_s;
+	options.total_timeout_ms = target->total_timeout_ms;
+	options.response_limit = target->response_limit;
+	return options;
+}
+
+/* What is the same as for the request before on this handle, mostly all of it, stays set. */
 static bool
 set_options(PhHttpRequest *request, const PhTarget *target)
 {
+	static const char *const methods[] = {NULL, "PUT", "PATCH"};
 	CURL	   *easy = request->easy;
 	CURLcode	bad = CURLE_OK;
-	bool		tls = strncasecmp(target->address, "https:", strlen("https:")) == 0;
-	const char *method = target->method != NULL && strcmp(target->method, "POST") != 0 ? target->method : NULL;
-	long		version = CURL_HTTP_VERSION_1_1;
-
-	if (target->http2)
-		version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-	request->response_limit = target->response_limit;
+	PhHttpOptions options = options_of(target);
 
 #define SET(option, value) (bad = bad == CURLE_OK ? curl_easy_setopt(easy, option, value) : bad)
-	SET(CURLOPT_CUSTOMREQUEST, method);
 	SET(CURLOPT_POSTFIELDS, request->body.len == 0 ? "" : request->body.data);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
 	SET(CURLOPT_HTTPHEADER, request->list);
-	SET(CURLOPT_HTTP_VERSION, version);
-	SET(CURLOPT_PIPEWAIT, target->http2 ? 1L : 0L);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, target->connect_timeout_ms);
-	SET(CURLOPT_LOW_SPEED_TIME, target->low_speed_timeout_s);
-	SET(CURLOPT_TIMEOUT_MS, target->total_timeout_ms);
-	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) target->response_limit);
+	if (memcmp(&options, &request->options, sizeof(options)) != 0)
+	{
+		request->options.version = 0;	/* no request has it: set all again should one fail */
+		SET(CURLOPT_CUSTOMREQUEST, methods[options.method]);
+		SET(CURLOPT_HTTP_VERSION, options.version);
+		SET(CURLOPT_PIPEWAIT, target->http2 ? 1L : 0L);
+		SET(CURLOPT_CONNECTTIMEOUT_MS, options.connect_timeout_ms);
+		SET(CURLOPT_LOW_SPEED_TIME, options.low_speed_timeout_s);
+		SET(CURLOPT_TIMEOUT_MS, options.total_timeout_ms);
+		SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) options.response_limit);
+	}
 #undef SET
-	return bad == CURLE_OK && set_address(request, target->address);
+	if (bad != CURLE_OK || !set_address(request, target->address))
+		return false;
+	request->options = options;
+	request->response_left = options.response_limit;
+	return true;
 }
 
 /* Whether the method may have a body and is a word that cannot end the request line. */

@@ -22,8 +22,8 @@
 #include "engine/work.h"
 #include "pg/settings.h"
 
-#define LINGER_US			5000	/* longest wait of an answer for others to be recorded with it */
-#define RECORD_AT_ONCE		256		/* as many answers are recorded without waiting */
+#define LINGER_US			10000	/* longest wait of an answer for others to be recorded with it */
+#define RECORD_AT_ONCE		1000	/* as many answers are recorded without waiting */
 #define QUANTUM				8		/* requests an endpoint may start before the next one has its turn */
 #define POLL_MS				1000	/* while the end of something is known to come without a wake */
 #define RETRY_WORK_MS		200		/* after a failed transaction, times the failures in a row */

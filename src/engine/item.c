@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "engine/item.h"
+#include "json/value.h"
 #include "pg/compat.h"
 #include "pg/relations.h"
 
@@ -64,10 +65,20 @@ typedef struct Leaf
 	TupleTableSlot *slot;
 } Leaf;
 
+/* What is the same for many messages in a row; strings of their batch. */
+typedef struct Names
+{
+	const char *topic;
+	int			version;
+	const char *type;
+	const char *dataschema;
+	const char *source;			/* of this hub; NULL: not needed yet */
+} Names;
+
 static void open_leaf(Leaf *leaf, int slot, Snapshot snapshot);
 static void close_leaf(Leaf *leaf);
 static bool fetch_message(Leaf *leaf, int64 message_id);
-static void fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot);
+static void fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names);
 static const char *condition_fault(const PhRoute *route, TupleTableSlot *slot);
 static void decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at);
 
@@ -103,6 +114,7 @@ int
 ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Size budget)
 {
 	Leaf		leaves[PH_SLOTS] = {0};
+	Names		names = {0};
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub item", ALLOCSET_DEFAULT_SIZES);
 	Size		used = 0;
 	int			loaded;
@@ -126,7 +138,7 @@ ph_item_load(const PhConfig *config, PhItem *items, int n, Snapshot snapshot, Si
 			continue;
 		}
 		old = MemoryContextSwitchTo(scratch);
-		fill_item(config, item, leaf->slot);
+		fill_item(config, item, leaf->slot, &names);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(scratch);
 		used += item->event.data_len;
@@ -236,14 +248,38 @@ int64_column(TupleTableSlot *slot, AttrNumber column)
 
 /* Outside everything is UTF-8; a database in another encoding is converted. */
 static char *
+keep_counted(PhItem *item, const char *text, int *length)
+{
+	char	   *utf8 = pg_server_to_any(text, *length, PG_UTF8);
+	char	   *kept;
+
+	if (utf8 != text)
+		*length = (int) strlen(utf8);
+	kept = MemoryContextAlloc(item->batch->context, (Size) *length + 1);
+	memcpy(kept, utf8, *length);
+	kept[*length] = '\0';
+	return kept;
+}
+
+static char *
 keep(PhItem *item, const char *text)
 {
-	char	   *utf8;
+	int			length = text == NULL ? 0 : (int) strlen(text);
 
-	if (text == NULL)
-		return NULL;
-	utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-	return MemoryContextStrdup(item->batch->context, utf8);
+	return text == NULL ? NULL : keep_counted(item, text, &length);
+}
+
+static void
+keep_data(PhItem *item, Jsonb *data)
+{
+	PhValue		value = ph_value_from_jsonb(data);
+	StringInfoData json;
+
+	initStringInfo(&json);
+	enlargeStringInfo(&json, VARSIZE(data));
+	(void) ph_value_write(&value, &json, NULL);
+	item->event.data = keep_counted(item, json.data, &json.len);
+	item->event.data_len = (size_t) json.len;
 }
 
 static char *
@@ -338,9 +374,31 @@ idempotency_key(const PhConfig *config, PhItem *item, const char *source, const 
 	return key.data;
 }
 
+static void
+set_names(PhItem *item, Names *names, const char *topic, int version)
+{
+	if (names->topic == NULL || names->version != version || strcmp(names->topic, topic) != 0)
+	{
+		names->topic = MemoryContextStrdup(item->batch->context, topic);
+		names->version = version;
+		names->type = keep(item, psprintf("planthub.%s.v%d", topic, version));
+		names->dataschema = keep(item, psprintf("urn:planthub:schema:%s:%d", topic, version));
+	}
+	item->event.type = names->type;
+	item->event.dataschema = names->dataschema;
+}
+
+static const char *
+own_source(PhItem *item, Names *names, const PhConfig *config)
+{
+	if (names->source == NULL)
+		names->source = keep(item, psprintf("urn:planthub:%s", config->hub_id));
+	return names->source;
+}
+
 /* Runs in a scratch context; what is kept is copied to the batch's. */
 static void
-fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot)
+fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names)
 {
 	PhEvent    *event = &item->event;
 	char	   *source = text_column(slot, MESSAGE_SOURCE);
@@ -366,15 +424,13 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot)
 
 	(void) slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull);
 	event->id = keep(item, event_id != NULL ? event_id : psprintf(INT64_FORMAT, item->message_id));
-	event->source = keep(item, source != NULL ? source : psprintf("urn:planthub:%s", config->hub_id));
-	event->type = keep(item, psprintf("planthub.%s.v%d", topic, version));
+	event->source = source != NULL ? keep(item, source) : own_source(item, names, config);
+	set_names(item, names, topic, version);
 	event->subject = keep(item, text_column(slot, MESSAGE_SUBJECT));
 	event->time = keep(item, timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset));
-	event->dataschema = keep(item, psprintf("urn:planthub:schema:%s:%d", topic, version));
 	event->attributes = keep(item, extension_attributes(item, slot, recorded_at));
 	event->traceparent = keep(item, text_column(slot, MESSAGE_TRACEPARENT));
-	event->data = keep(item, JsonbToCString(NULL, &data->root, VARSIZE(data)));
-	event->data_len = strlen(event->data);
+	keep_data(item, data);
 	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
 }
 

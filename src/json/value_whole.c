@@ -88,20 +88,46 @@ ph_value_compare(const PhValue *a, const PhValue *b)
 	return order != 0 ? order : a->length - b->length;
 }
 
+#define EVERY_BYTE(c)	(UINT64CONST(0x0101010101010101) * (c))
+#define HAS_ZERO(x)		(((x) - EVERY_BYTE(1)) & ~(x) & EVERY_BYTE(0x80))
+
+/* Whether none of eight characters needs an escape. */
+static inline bool
+is_plain(const char *eight)
+{
+	uint64		x;
+
+	memcpy(&x, eight, sizeof(x));
+	return (((x - EVERY_BYTE(' ')) & ~x & EVERY_BYTE(0x80)) |
+			HAS_ZERO(x ^ EVERY_BYTE('"')) | HAS_ZERO(x ^ EVERY_BYTE('\\'))) == 0;
+}
+
+/* Runs of plain characters are copied as a whole: text is written out for every delivery. */
 static void
 write_string(const char *string, int length, StringInfo out)
 {
+	int			from = 0;
 	int			i;
 
 	appendStringInfoCharMacro(out, '"');
 	for (i = 0; i < length; i++)
 	{
-		unsigned char c = string[i];
+		unsigned char c;
 
+		while (length - i >= 8 && is_plain(string + i))
+			i += 8;
+		if (i == length)
+			break;
+		c = string[i];
+		if (c >= ' ' && c != '"' && c != '\\')
+			continue;
+		appendBinaryStringInfo(out, string + from, i - from);
+		from = i + 1;
 		if (c == '"' || c == '\\')
+		{
 			appendStringInfoCharMacro(out, '\\');
-		if (c >= ' ')
-			appendStringInfoCharMacro(out, c);
+			from = i;
+		}
 		else if (c == '\n')
 			appendBinaryStringInfo(out, "\\n", 2);
 		else if (c == '\t')
@@ -115,6 +141,7 @@ write_string(const char *string, int length, StringInfo out)
 		else
 			appendStringInfo(out, "\\u%04x", c);
 	}
+	appendBinaryStringInfo(out, string + from, length - from);
 	appendStringInfoCharMacro(out, '"');
 }
 

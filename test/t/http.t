@@ -337,6 +337,15 @@ for mode in ('structured', 'binary', 'batch'):
     equal(headers['idempotency-key'], f'"urn:erp:prd#E/1%20%C3%BC{mode}@{mode}"', f'{mode}: idempotency key, a quoted string')
     ok('expect' not in headers and headers['user-agent'].startswith('PlantHub/'), f'{mode}: no Expect, and a User-Agent', headers)
 
+# Every character that needs an escape, at every place of a word of the machine.
+hub.sql("""SELECT planthub.publish('t.structured', jsonb_build_object('strings', jsonb_agg(repeat('x', i) || c || repeat('y', j)), 'numbers',
+           '[1e-7, 12345678901234567890.10, -0.0]'::jsonb, 'empty', '{"": {}, "a": []}'::jsonb), key => 'text', site => 'P1')
+           FROM generate_series(0, 9) AS i, generate_series(0, 9) AS j,
+                (SELECT chr(n) AS c FROM generate_series(1, 34) AS n UNION ALL SELECT unnest('{\\\\,\\\\u,/,ü,€,𝄞,\x7f}'::text[])) AS c""")
+eventually(delivered('structured', 2), True, 'text of every kind: delivered')
+sent = json.loads(next(r for r in good.received('/structured') if r['partitionkey'] == 'text')['body'])['data']
+equal(sent == hub.json("SELECT data FROM planthub.message WHERE key = 'text'")[0]['data'], True, 'text of every kind: as it was published')
+
 call('pause', 'endpoint', 'batch')
 publish('batch', 'k', 25)
 call('resume', 'endpoint', 'batch')
@@ -384,13 +393,13 @@ equal([r for r in good.received('/stale') if r['partitionkey'] == 'k'], [], 'and
 # ---- replay ----
 
 before = len(good.received('/structured'))
-hub.sql("BEGIN; SELECT planthub.replay(endpoint => 'structured', reason => 'preview'); ROLLBACK")
-preview = hub.sql("BEGIN; SELECT action FROM planthub.replay(endpoint => 'structured', reason => 'preview'); ROLLBACK")
+hub.sql("BEGIN; SELECT planthub.replay(endpoint => 'structured', key => 'mo:1', reason => 'preview'); ROLLBACK")
+preview = hub.sql("BEGIN; SELECT action FROM planthub.replay(endpoint => 'structured', key => 'mo:1', reason => 'preview'); ROLLBACK")
 equal(preview, 'repeated', 'a preview tells what would be done')
-equal(hub.sql("SELECT count(*) FROM planthub.delivery_status WHERE endpoint = 'structured'"), '1', 'rolled back, nothing is left of it')
-hub.sql("SELECT planthub.replay(endpoint => 'structured', reason => 'ticket 1')")
+equal(hub.sql("SELECT count(*) FROM planthub.delivery_status WHERE endpoint = 'structured'"), '2', 'rolled back, nothing is left of it')
+hub.sql("SELECT planthub.replay(endpoint => 'structured', key => 'mo:1', reason => 'ticket 1')")
 eventually(lambda: len(good.received('/structured')), before + 1, 'committed, it is sent again')
-equal(len({r['headers']['idempotency-key'] for r in good.received('/structured')}), 1, 'with the same idempotency key')
+equal(len({r['headers']['idempotency-key'] for r in good.received('/structured') if r['partitionkey'] == 'mo:1'}), 1, 'with the same idempotency key')
 equal(hub.sql("SELECT arguments ->> 'reason' FROM planthub.operation_log WHERE verb = 'replay'"), 'ticket 1', 'and is noted')
 
 equal([line for line in hub.log().splitlines() if 'PANIC' in line or 'was terminated by signal' in line], [], 'nothing crashed')
