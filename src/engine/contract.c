@@ -2,8 +2,8 @@
  * contract.c
  *	  Contracts and other JSON Schemas, compiled and kept per backend.
  *
- * Both tables are watched (pg/lookup.h); when one has changed, everything compiled is thrown away, because a schema may
- * refer to any other.
+ * Both tables are watched (pg/lookup.h); when one has changed, everything compiled is thrown away, because a schema
+ * may refer to any other.
  */
 #include "postgres.h"
 
@@ -309,7 +309,8 @@ find_cached(Jsonb *document, uint64 hash, bool assert_format)
 		Cached	   *entry = &cached[i];
 
 		if (entry->document != NULL && entry->hash == hash && entry->assert_format == assert_format &&
-			VARSIZE(entry->document) == VARSIZE(document) && memcmp(entry->document, document, VARSIZE(document)) == 0)
+			VARSIZE(entry->document) == VARSIZE(document) &&
+			memcmp(entry->document, document, VARSIZE(document)) == 0)
 			return entry;
 		if (entry->used < oldest->used)
 			oldest = entry;

@@ -205,8 +205,10 @@ class_ranges(char c)
 			return utf8 ? "\\U00000001-/:-@\\U0000005B-\\U0000005E`\\U0000007B-\\U0010FFFF" :
 				"\\U00000001-/:-@\\U0000005B-\\U0000005E`\\U0000007B-\\U0000007F";
 		case 's':
-			return utf8 ? "\\U00000009-\\U0000000D \\U000000A0\\U00001680\\U00002000-\\U0000200A\\U00002028\\U00002029"
-				"\\U0000202F\\U0000205F\\U00003000\\U0000FEFF" : "\\U00000009-\\U0000000D ";
+			return utf8
+					   ? "\\U00000009-\\U0000000D \\U000000A0\\U00001680\\U00002000-\\U0000200A\\U00002028\\U00002029"
+						 "\\U0000202F\\U0000205F\\U00003000\\U0000FEFF"
+					   : "\\U00000009-\\U0000000D ";
 		case 'S':
 			return utf8 ? "\\U00000001-\\U00000008\\U0000000E-\\U0000001F!-\\U0000009F\\U000000A1-\\U0000167F"
 				"\\U00001681-\\U00001FFF\\U0000200B-\\U00002027\\U0000202A-\\U0000202E\\U00002030-\\U0000205E"
@@ -631,7 +633,8 @@ ph_regex_compile(const char *pattern, int length, const char **reason)
 	if (translated == NULL)
 		return NULL;
 	if (unicode)
-		collation = get_collation_oid(list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("und-x-icu"))), true);
+		collation =
+			get_collation_oid(list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("und-x-icu"))), true);
 	if (!OidIsValid(collation))
 	{
 		*reason = "\\p needs a server with ICU and a database with encoding UTF8";

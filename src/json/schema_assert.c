@@ -52,7 +52,8 @@ ph_check_type(PhRun *run, const PhFrame *frame)
 	if ((types & PH_TYPE_INTEGER) != 0)
 		appendStringInfo(&list, "%s%s", list.len == 0 ? "" : " or ", "integer");
 	expected = ph_value_text(list.data);
-	found = ph_value_text(kind == PH_KIND_NUMBER && (types & PH_TYPE_INTEGER) != 0 ? "number with a fraction" : ph_kind_name(kind));
+	found = ph_value_text(kind == PH_KIND_NUMBER && (types & PH_TYPE_INTEGER) != 0 ? "number with a fraction"
+																				   : ph_kind_name(kind));
 	return ph_run_fail_here(run, frame, "type", "value has the wrong type", &expected, &found);
 }
 
@@ -76,7 +77,8 @@ ph_check_enumeration(PhRun *run, const PhFrame *frame)
 	int			i;
 
 	if (s->has_const && !is_equal(run, frame->value, &s->constant))
-		valid = ph_run_fail_here(run, frame, "const", "value is not the only one allowed", &s->constant, frame->value);
+		valid =
+			ph_run_fail_here(run, frame, "const", "value is not the only one allowed", &s->constant, frame->value);
 	if (s->nenum < 0 || run->exhausted)
 		return valid;
 	for (i = 0; i < s->nenum; i++)
@@ -111,8 +113,8 @@ is_huge(Numeric number)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-		limit = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e1000"), ObjectIdGetDatum(InvalidOid),
-													Int32GetDatum(-1)));
+		limit = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum("1e1000"),
+													ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 		MemoryContextSwitchTo(old);
 	}
 	return DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) > DIGITS_LIMIT ||
@@ -128,7 +130,8 @@ check_multiple(PhRun *run, const PhFrame *frame)
 
 	if (is_huge(frame->value->u.number) || is_huge(divisor))
 		return ph_run_exhaust(run);
-	rest = DatumGetNumeric(DirectFunctionCall2(numeric_mod, NumericGetDatum(frame->value->u.number), NumericGetDatum(divisor)));
+	rest = DatumGetNumeric(
+		DirectFunctionCall2(numeric_mod, NumericGetDatum(frame->value->u.number), NumericGetDatum(divisor)));
 	return ph_numeric_sign(rest) == 0 ||
 		ph_run_fail_here(run, frame, "multipleOf", "value is not a multiple", &expected, frame->value);
 }
@@ -314,8 +317,9 @@ ph_check_unique(PhRun *run, const PhFrame *frame, int n)
 				return ph_run_exhaust(run);
 			if (is_equal(run, &items[i].value, &items[k].value))
 				return ph_run_collects(run) &&
-					ph_run_fail_here(run, frame, "uniqueItems", psprintf("items %d and %d are equal", items[i].index, items[k].index),
-						 NULL, &items[k].value);
+					ph_run_fail_here(run, frame, "uniqueItems",
+									 psprintf("items %d and %d are equal", items[i].index, items[k].index), NULL,
+									 &items[k].value);
 		}
 	}
 	pfree(items);

@@ -2,8 +2,8 @@
  * schema_children.c
  *	  The keywords of JSON Schema that look into arrays and objects.
  *
- * Members of an object and the names that a schema knows are both sorted the way jsonb sorts them, so one pass over both
- * finds what belongs together and what is missing.
+ * Members of an object and the names that a schema knows are both sorted the way jsonb sorts them, so one pass over
+ * both finds what belongs together and what is missing.
  */
 #include "postgres.h"
 
@@ -102,7 +102,8 @@ check_contains(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 		return ph_run_fail_count(run, frame, rules->min_contains == 1 ? "contains" : "minContains",
 						  "too few items have what is asked for", rules->min_contains, found);
 	if (rules->max_contains >= 0 && found > rules->max_contains)
-		return ph_run_fail_count(run, frame, "maxContains", "too many items have what is asked for", rules->max_contains, found);
+		return ph_run_fail_count(run, frame, "maxContains", "too many items have what is asked for",
+								 rules->max_contains, found);
 	return true;
 }
 
@@ -121,7 +122,8 @@ check_items(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 		PhPlace		place = {frame->place, NULL, 0, i};
 
 		if (i < rules->nprefix)
-			valid &= ph_run_descend(run, frame, rules->prefix[i], rules->prefix_keyword, NULL, 0, i, &member.value, &place);
+			valid &= ph_run_descend(run, frame, rules->prefix[i], rules->prefix_keyword, NULL, 0, i, &member.value,
+									&place);
 		else if (rules->rest != NULL)
 			valid &= ph_run_descend(run, frame, rules->rest, rules->rest_keyword, NULL, 0, -1, &member.value, &place);
 		else
@@ -158,7 +160,8 @@ ph_check_array(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 /* ---- objects ---- */
 
 static bool
-fail_missing(PhRun *run, const PhFrame *frame, const char *keyword, const char *below, int below_length, const char *key, int length)
+fail_missing(PhRun *run, const PhFrame *frame, const char *keyword, const char *below, int below_length,
+			 const char *key, int length)
 {
 	PhFinding	finding = {keyword, below, below_length};
 	PhValue		name;
@@ -210,12 +213,14 @@ check_property_name(PhRun *run, const PhFrame *frame, const PhMember *member)
 {
 	PhValue		name = ph_value_string(member->key, member->length);
 
-	return ph_run_descend(run, frame, frame->s->object->property_names, "propertyNames", NULL, 0, -1, &name, frame->place);
+	return ph_run_descend(run, frame, frame->s->object->property_names, "propertyNames", NULL, 0, -1, &name,
+						  frame->place);
 }
 
 /* All that is said about one member; known: its entry among the names, or NULL. */
 static bool
-check_member(PhRun *run, const PhFrame *frame, const PhMember *member, const PhName *known, int i, PhEvaluated *evaluated)
+check_member(PhRun *run, const PhFrame *frame, const PhMember *member, const PhName *known, int i,
+			 PhEvaluated *evaluated)
 {
 	const PhObjectRules *rules = frame->s->object;
 	PhPlace		place = {frame->place, member->key, member->length, 0};
@@ -224,7 +229,8 @@ check_member(PhRun *run, const PhFrame *frame, const PhMember *member, const PhN
 	int			k;
 
 	if (matched)
-		valid &= ph_run_descend(run, frame, known->schema, "properties", member->key, member->length, -1, &member->value, &place);
+		valid &= ph_run_descend(run, frame, known->schema, "properties", member->key, member->length, -1,
+								&member->value, &place);
 	for (k = 0; k < rules->npatterns; k++)
 	{
 		const PhPatternRule *rule = &rules->patterns[k];
@@ -232,12 +238,14 @@ check_member(PhRun *run, const PhFrame *frame, const PhMember *member, const PhN
 		if (!ph_run_matches(run, rule->regex, member->key, member->length))
 			continue;
 		matched = true;
-		valid &= ph_run_descend(run, frame, rule->schema, "patternProperties", rule->source, rule->length, -1, &member->value, &place);
+		valid &= ph_run_descend(run, frame, rule->schema, "patternProperties", rule->source, rule->length, -1,
+								&member->value, &place);
 	}
 	if (!matched && rules->additional != NULL)
 	{
 		matched = true;
-		valid &= ph_run_descend(run, frame, rules->additional, "additionalProperties", NULL, 0, -1, &member->value, &place);
+		valid &= ph_run_descend(run, frame, rules->additional, "additionalProperties", NULL, 0, -1, &member->value,
+								&place);
 	}
 	if (matched)
 		ph_evaluated_add(evaluated, i);

@@ -2,8 +2,8 @@
  * schema_compile.c
  *	  From a JSON Schema to a graph of rules.
  *
- * A subschema is compiled once, wherever it is referred to from; it is known before its keywords are compiled, so that
- * it may refer to itself.  What would apply to one place of an instance without end is refused.
+ * A subschema is compiled once, wherever it is referred to from; it is known before its keywords are compiled, so
+ * that it may refer to itself.  What would apply to one place of an instance without end is refused.
  */
 #include "postgres.h"
 
@@ -145,7 +145,8 @@ compile_dynamic_anchors(PhCompilation *c)
 				resource->dynamics = resource->dynamics == NULL ? palloc(sizeof(PhDynamic)) :
 					repalloc(resource->dynamics, (resource->ndynamic + 1) * sizeof(PhDynamic));
 				resource->dynamics[resource->ndynamic].name = c->dynamic[k];
-				resource->dynamics[resource->ndynamic++].target = ph_subschema_compile(c, resource, &anchor->schema, anchor->pointer);
+				resource->dynamics[resource->ndynamic++].target =
+					ph_subschema_compile(c, resource, &anchor->schema, anchor->pointer);
 				more = true;
 			}
 		}

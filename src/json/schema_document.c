@@ -2,8 +2,8 @@
  * schema_document.c
  *	  Which schemas there are in a document, by their URIs and anchors, and where references lead.
  *
- * A document is searched once, along the keywords that hold subschemas, for "$id", "$anchor" and "$dynamicAnchor"; what
- * stands in other places (an enum, an unknown keyword) is data and is not an identifier.
+ * A document is searched once, along the keywords that hold subschemas, for "$id", "$anchor" and "$dynamicAnchor";
+ * what stands in other places (an enum, an unknown keyword) is data and is not an identifier.
  */
 #include "postgres.h"
 
@@ -176,7 +176,8 @@ read_dialect(PhDocuments *documents, PhResource *resource, const char *uri)
 	for (i = 0; i < lengthof(old); i++)
 	{
 		if (strncmp(rest, old[i], strlen(old[i])) == 0)
-			ph_schema_refuse(resource, "/$schema", "the dialect \"%s\" is not supported, only 2020-12 and draft-07", name);
+			ph_schema_refuse(resource, "/$schema", "the dialect \"%s\" is not supported, only 2020-12 and draft-07",
+							 name);
 	}
 	document = documents->lookup == NULL ? NULL : documents->lookup(name);
 	if (document == NULL)
@@ -227,7 +228,8 @@ add_anchor(PhResource *resource, const char *keyword, const char *name, bool dyn
 	PhAnchor   *anchor;
 
 	if (!is_name(name))
-		ph_schema_refuse(resource, ph_pointer_append(pointer, keyword, strlen(keyword)), "\"%s\" is not a name for an anchor", name);
+		ph_schema_refuse(resource, ph_pointer_append(pointer, keyword, strlen(keyword)),
+						 "\"%s\" is not a name for an anchor", name);
 	resource->anchors = resource->anchors == NULL ? palloc(sizeof(PhAnchor)) :
 		repalloc(resource->anchors, (resource->nanchors + 1) * sizeof(PhAnchor));
 	anchor = &resource->anchors[resource->nanchors++];
@@ -270,7 +272,8 @@ identify(PhDocuments *documents, PhResource *resource, const PhValue *schema, co
 	if (fragment != NULL)
 		*fragment++ = '\0';
 	if (fragment != NULL && *fragment != '\0' && !resource->dialect.draft07)
-		ph_schema_refuse(resource, ph_pointer_append(*pointer, "$id", 3), "\"%s\" has a fragment; use \"$anchor\"", id);
+		ph_schema_refuse(resource, ph_pointer_append(*pointer, "$id", 3), "\"%s\" has a fragment; use \"$anchor\"",
+						 id);
 	if (id[0] != '#' && strcmp(uri, resource->uri) != 0)
 	{
 		resource = add_resource(documents, pstrdup(uri), schema, &resource->dialect);

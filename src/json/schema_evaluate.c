@@ -45,7 +45,8 @@ evaluated_merge(PhEvaluated *into, const PhEvaluated *from)
 /* ---- going on to other subschemas ---- */
 
 bool
-ph_run_fail_here(PhRun *run, const PhFrame *frame, const char *keyword, const char *message, const PhValue *expected, const PhValue *found)
+ph_run_fail_here(PhRun *run, const PhFrame *frame, const char *keyword, const char *message, const PhValue *expected,
+				 const PhValue *found)
 {
 	PhFinding	finding = {keyword, NULL, 0, message, expected, found, NULL};
 
@@ -60,7 +61,8 @@ ph_run_exhaust(PhRun *run)
 }
 
 bool
-ph_run_fail_count(PhRun *run, const PhFrame *frame, const char *keyword, const char *message, int64 expected, int64 found)
+ph_run_fail_count(PhRun *run, const PhFrame *frame, const char *keyword, const char *message, int64 expected,
+				  int64 found)
 {
 	PhValue		limit;
 	PhValue		count;
@@ -83,8 +85,8 @@ apply(PhRun *run, const PhFrame *outer, const PhSubschema *s, const char *keywor
 
 /* A member or an item; name and index tell the subschema below the keyword. */
 bool
-ph_run_descend(PhRun *run, const PhFrame *outer, const PhSubschema *s, const char *keyword, const char *name, int length, int index,
-		const PhValue *value, const PhPlace *place)
+ph_run_descend(PhRun *run, const PhFrame *outer, const PhSubschema *s, const char *keyword, const char *name,
+			   int length, int index, const PhValue *value, const PhPlace *place)
 {
 	PhFrame		frame = {outer, s, keyword, name, length, index, outer->depth + 1, value, place};
 
@@ -120,10 +122,10 @@ check_all_of(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 	return valid;
 }
 
-/* Tries the branches; when none fits, the violations of the best one stay.  Returns how many fit, second: the second. */
+/* Tries the branches; when none fits, the violations of the best one stay.  Returns how many fit, and which two. */
 static int
-count_fitting(PhRun *run, const PhFrame *frame, const PhBranches *branches, const char *keyword, bool one, PhEvaluated *evaluated,
-			  int *first, int *second)
+count_fitting(PhRun *run, const PhFrame *frame, const PhBranches *branches, const char *keyword, bool one,
+			  PhEvaluated *evaluated, int *first, int *second)
 {
 	int			mark = run->mark;
 	int			start = run->violations == NULL ? 0 : run->violations->n;
@@ -183,15 +185,17 @@ check_one_of(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 {
 	int			first = 0;
 	int			second = 0;
-	int			fitting = count_fitting(run, frame, &frame->s->in_place->one_of, "oneOf", true, evaluated, &first, &second);
+	const PhBranches *branches = &frame->s->in_place->one_of;
+	int			fitting = count_fitting(run, frame, branches, "oneOf", true, evaluated, &first, &second);
 
 	if (fitting == 1)
 		return true;
 	if (fitting == 0)
 		return ph_run_fail_here(run, frame, "oneOf", "value fits none of the alternatives", NULL, frame->value);
 	return ph_run_collects(run) &&
-		ph_run_fail_here(run, frame, "oneOf", psprintf("value fits more than one of the alternatives, such as %d and %d", first, second),
-			 NULL, frame->value);
+		ph_run_fail_here(run, frame, "oneOf",
+						 psprintf("value fits more than one of the alternatives, such as %d and %d", first, second),
+						 NULL, frame->value);
 }
 
 static bool
@@ -286,8 +290,8 @@ check_unevaluated(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 
 		if (ph_evaluated_has(evaluated, i))
 			continue;
-		valid &= ph_run_descend(run, frame, s, kind == PH_KIND_ARRAY ? "unevaluatedItems" : "unevaluatedProperties", NULL, 0, -1,
-						 &member.value, &place);
+		valid &= ph_run_descend(run, frame, s, kind == PH_KIND_ARRAY ? "unevaluatedItems" : "unevaluatedProperties",
+								NULL, 0, -1, &member.value, &place);
 		ph_evaluated_add(evaluated, i);
 		if (!valid && !ph_run_collects(run))
 			return false;
@@ -373,7 +377,8 @@ ph_run_evaluate(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated)
 		return true;
 	if (s->verdict == PH_VERDICT_FALSE)
 		return fail_false(run, frame);
-	if (s->in_place == NULL || (s->in_place->unevaluated_items == NULL && s->in_place->unevaluated_properties == NULL))
+	if (s->in_place == NULL ||
+		(s->in_place->unevaluated_items == NULL && s->in_place->unevaluated_properties == NULL))
 		return check_rules(run, frame, evaluated);
 
 	/* Only what is evaluated below this subschema counts, not what its neighbours see. */

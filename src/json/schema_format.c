@@ -332,7 +332,8 @@ take_uri(Text *t, bool reference)
 
 	if (scheme.at < scheme.end && is_letter(*scheme.at))
 	{
-		while (scheme.at < scheme.end && (is_letter(*scheme.at) || is_digit(*scheme.at) || is_one_of(*scheme.at, "+-.")))
+		while (scheme.at < scheme.end &&
+			   (is_letter(*scheme.at) || is_digit(*scheme.at) || is_one_of(*scheme.at, "+-.")))
 			scheme.at++;
 		if (take(&scheme, ':'))
 			*t = scheme;

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "json/schema_compile.h"
@@ -88,7 +89,8 @@ count_value(PhSite *site)
 	number = NumericGetDatum(site->value->u.number);
 	if (ph_numeric_sign(site->value->u.number) < 0)
 		ph_schema_refuse(site->resource, site->pointer, "\"%s\" must not be negative", site->keyword);
-	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number, DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0)))))
+	if (!DatumGetBool(
+			DirectFunctionCall2(numeric_eq, number, DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0)))))
 		ph_schema_refuse(site->resource, site->pointer, "\"%s\" must be a whole number", site->keyword);
 	if (DatumGetBool(DirectFunctionCall2(numeric_gt, number, limit)))
 		return PG_INT64_MAX;
@@ -102,7 +104,8 @@ regex(PhSite *site, const char *pattern, int length, const char *pointer)
 	PhRegex    *result = ph_regex_compile(pattern, length, &reason);
 
 	if (result == NULL)
-		ph_schema_refuse(site->resource, pointer, "the pattern \"%.*s\" cannot be used: %s", Min(length, 200), pattern, reason);
+		ph_schema_refuse(site->resource, pointer, "the pattern \"%.*s\" cannot be used: %s",
+						 pg_mbcliplen(pattern, length, 200), pattern, reason);
 	return result;
 }
 
@@ -111,7 +114,8 @@ regex(PhSite *site, const char *pattern, int length, const char *pointer)
 static int
 type_bit(PhSite *site, const PhValue *name)
 {
-	static const PhKind kinds[] = {PH_KIND_NULL, PH_KIND_BOOLEAN, PH_KIND_NUMBER, PH_KIND_STRING, PH_KIND_ARRAY, PH_KIND_OBJECT};
+	static const PhKind kinds[] = {PH_KIND_NULL,   PH_KIND_BOOLEAN, PH_KIND_NUMBER,
+								   PH_KIND_STRING, PH_KIND_ARRAY,   PH_KIND_OBJECT};
 	char	   *text = ph_value_kind(name) == PH_KIND_STRING ? ph_value_cstring(name) : pstrdup("");
 	int			i;
 
@@ -412,7 +416,8 @@ schema_array(PhSite *site, int *n)
 	schemas = palloc(Max(1, ph_value_count(site->value)) * sizeof(PhSubschema *));
 	ph_iterate(&iterator, site->value);
 	for (*n = 0; ph_iterate_next(&iterator, &member); (*n)++)
-		schemas[*n] = ph_subschema_compile(site->c, site->resource, &member.value, ph_pointer_index(site->pointer, *n));
+		schemas[*n] =
+			ph_subschema_compile(site->c, site->resource, &member.value, ph_pointer_index(site->pointer, *n));
 	return schemas;
 }
 
@@ -520,7 +525,8 @@ static const PhSubschema *
 compile_target(PhSite *site, PhLocation *location)
 {
 	expect(site, PH_KIND_STRING);
-	*location = ph_documents_resolve(&site->c->documents, site->resource, site->pointer, ph_value_cstring(site->value));
+	*location =
+		ph_documents_resolve(&site->c->documents, site->resource, site->pointer, ph_value_cstring(site->value));
 	return ph_subschema_compile(site->c, location->resource, &location->schema, location->pointer);
 }
 
@@ -549,7 +555,8 @@ compile_dynamic_ref(PhSite *site)
 		if (strcmp(c->dynamic[i], location.anchor->name) == 0)
 			return;
 	}
-	c->dynamic = c->dynamic == NULL ? palloc(sizeof(char *)) : repalloc(c->dynamic, (c->ndynamic + 1) * sizeof(char *));
+	c->dynamic =
+		c->dynamic == NULL ? palloc(sizeof(char *)) : repalloc(c->dynamic, (c->ndynamic + 1) * sizeof(char *));
 	c->dynamic[c->ndynamic++] = location.anchor->name;
 }
 

@@ -2,8 +2,8 @@
  * schema_rule.h
  *	  A compiled JSON Schema from the inside; only for src/json/schema*.c.
  *
- * A schema is a graph of subschemas.  Every subschema belongs to a resource (what has a URI of its own), which belongs
- * to a document.  Everything lives in the memory context of the schema and is never changed after compilation.
+ * A schema is a graph of subschemas.  Every subschema belongs to a resource (what has a URI of its own), which
+ * belongs to a document.  Everything lives in the memory context of the schema and is never changed after compilation.
  */
 #ifndef PLANTHUB_SCHEMA_RULE_H
 #define PLANTHUB_SCHEMA_RULE_H
@@ -213,11 +213,13 @@ typedef struct PhLocation
 } PhLocation;
 
 extern void ph_documents_init(PhDocuments *documents, PhSchemaLookup lookup);
-extern PhResource *ph_documents_add(PhDocuments *documents, const char *uri, const PhValue *root, const PhDialect *dialect);
+extern PhResource *ph_documents_add(PhDocuments *documents, const char *uri, const PhValue *root,
+									const PhDialect *dialect);
 
 /* Where a reference found in a resource leads; throws with the pointer when it leads nowhere. */
-extern PhLocation ph_documents_resolve(PhDocuments *documents, PhResource *from, const char *pointer, const char *reference);
-extern PhResource *ph_documents_root(PhDocuments *documents, const PhValue *schema);	/* that begins here, or NULL */
+extern PhLocation ph_documents_resolve(PhDocuments *documents, PhResource *from, const char *pointer,
+									   const char *reference);
+extern PhResource *ph_documents_root(PhDocuments *documents, const PhValue *schema); /* that begins here, or NULL */
 extern const PhAnchor *ph_resource_anchor(const PhResource *resource, const char *name, bool dynamic);
 
 /* ---- helpers ---- */

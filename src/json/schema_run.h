@@ -87,8 +87,8 @@ typedef struct PhWalk
 extern bool ph_run_evaluate(PhRun *run, const PhFrame *frame, PhEvaluated *evaluated);
 
 /* A member or an item; name or index tell the subschema below the keyword. */
-extern bool ph_run_descend(PhRun *run, const PhFrame *outer, const PhSubschema *s, const char *keyword, const char *name,
-						   int length, int index, const PhValue *value, const PhPlace *place);
+extern bool ph_run_descend(PhRun *run, const PhFrame *outer, const PhSubschema *s, const char *keyword,
+						   const char *name, int length, int index, const PhValue *value, const PhPlace *place);
 
 /* Always false: nothing is known any more. */
 extern bool ph_run_exhaust(PhRun *run);
@@ -96,8 +96,8 @@ extern bool ph_run_exhaust(PhRun *run);
 /* Short forms of ph_run_fail(). */
 extern bool ph_run_fail_here(PhRun *run, const PhFrame *frame, const char *keyword, const char *message,
 							 const PhValue *expected, const PhValue *found);
-extern bool ph_run_fail_count(PhRun *run, const PhFrame *frame, const char *keyword, const char *message, int64 expected,
-							  int64 found);
+extern bool ph_run_fail_count(PhRun *run, const PhFrame *frame, const char *keyword, const char *message,
+							  int64 expected, int64 found);
 
 static inline void
 ph_evaluated_add(PhEvaluated *evaluated, int i)
@@ -131,7 +131,7 @@ extern bool ph_check_object(PhRun *run, const PhFrame *frame, PhEvaluated *evalu
 
 /* ---- schema_violation.c ---- */
 
-/* Of several branches of anyOf or oneOf, each with violations from starts[i], keeps those of the one that fits best. */
+/* Of branches of anyOf or oneOf, each with violations from starts[i], keeps those of the one that fits best. */
 extern void ph_run_keep_best(PhRun *run, const PhFrame *frame, const int *starts, int n);
 
 #endif

@@ -2,8 +2,8 @@
  * schema_violation.c
  *	  What is said about values that a JSON Schema refuses.
  *
- * The output has the members of the format "basic" (2020-12, 12.4.2).  Of the branches of anyOf and oneOf only the one
- * that was most likely meant is reported: one of another type, or whose const or enum tells it apart, was not.
+ * The output has the members of the format "basic" (2020-12, 12.4.2).  Of the branches of anyOf and oneOf only the
+ * one that was most likely meant is reported: one of another type, or whose const or enum tells it apart, was not.
  */
 #include "postgres.h"
 
@@ -276,7 +276,8 @@ write_shown(const char *what, const PhValue *value, StringInfo out)
 void
 ph_violation_write(const PhViolation *violation, StringInfo out)
 {
-	appendStringInfo(out, "%s: %s", violation->instance[0] == '\0' ? "(root)" : violation->instance, violation->message);
+	appendStringInfo(out, "%s: %s", violation->instance[0] == '\0' ? "(root)" : violation->instance,
+					 violation->message);
 	/* Nothing is found where a member is missing, and the message names it. */
 	if (violation->has_expected && violation->has_found)
 		write_shown("; expected ", &violation->expected, out);

@@ -11,8 +11,8 @@
 #define PH_URI_SIZE		2048	/* longest URI, with the terminating zero */
 
 /*
- * RFC 3986, 5.2: what the reference means where the base is in force.  The base may be empty, then a relative reference
- * stays as it is.  Returns false when the result would be longer than PH_URI_SIZE.
+ * RFC 3986, 5.2: what the reference means where the base is in force.  The base may be empty, then a relative
+ * reference stays as it is.  Returns false when the result would be longer than PH_URI_SIZE.
  */
 extern bool ph_uri_resolve(const char *base, const char *reference, char result[PH_URI_SIZE]);
 
