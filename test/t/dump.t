@@ -59,6 +59,9 @@ sql original "
 	SELECT planthub.register_contract('shipment.ready', '{}', reason => 'of this plant');
 	SELECT planthub.deprecate_contract('shipment.ready', 1, sunset => '2030-01-01');
 	SELECT planthub.set_xref('item', '4711', '\"RM-HOUSING\"', 'mes');
+	INSERT INTO planthub.mapping (name, version, template) VALUES ('order-in', 1, '{}');
+	INSERT INTO planthub.mapping_vector (mapping, name, input, expect) VALUES ('order-in', 'empty', '{}', '{}');
+	INSERT INTO planthub.mapping_function VALUES ('my_function', 'public', 'my_function');
 	SELECT planthub.pause('key', 'K9', 'stock taking');
 	INSERT INTO planthub.endpoint_state SELECT id, 'open', now(), 5, now(), 503, 'down' FROM planthub.endpoint;
 	INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, site, topic, key, data)
