@@ -50,6 +50,7 @@ planthub_xref_changed(PG_FUNCTION_ARGS)
 		if (rows[i] == NULL)
 			continue;
 		set = heap_getattr(rows[i], SPI_fnumber(desc, "set"), desc, &isnull);
+		ph_xref_refresh();
 		if (ph_xref_set_cached(TextDatumGetCString(set)))
 		{
 			CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
@@ -80,6 +81,7 @@ find_entries(FunctionCallInfo fcinfo, bool back)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
+	ph_xref_refresh();
 	ph_xref_place(&place, text_or(fcinfo, 2, "*"), text_or(fcinfo, 3, "*"), text_or(fcinfo, 4, NULL),
 				  PG_ARGISNULL(5) ? GetCurrentTransactionStartTimestamp() : PG_GETARG_TIMESTAMPTZ(5));
 	n = ph_xref_find(text_or(fcinfo, 0, NULL), back, text_or(fcinfo, 1, NULL), &place, found, FOUND_MAX);

@@ -40,6 +40,42 @@ reads_failed(const PhLeaf *leaf, const PhScope *scope)
 	return false;
 }
 
+/* What most leaves are: the value at the end of a path.  False: the expression must be evaluated. */
+static bool
+follow_path(PhRun *run, const PhPath *path, const PhScope *scope, PhValue *result)
+{
+	const PhStep *step;
+
+	if (path->flatten)
+		return false;
+	if (path->base == '@')
+		*result = scope->current;
+	else if (path->base == '$')
+		*result = run->evaluation.root;
+	else
+	{
+		const PhVariable *variable = scope->variables;
+
+		while (variable != NULL && (variable->length != path->variable_length ||
+									memcmp(variable->name, path->variable, variable->length) != 0))
+			variable = variable->outer;
+		if (variable == NULL)
+			return false;
+		*result = variable->value;
+	}
+	for (step = path->steps; step != NULL; step = step->next)
+	{
+		run->evaluation.visits--;
+		if (step->key != NULL ? !ph_value_member(result, step->key, step->length, result) :
+			!ph_value_element(result, step->index, result))
+		{
+			*result = ph_value_null();
+			break;
+		}
+	}
+	return true;
+}
+
 bool
 ph_run_leaf(PhRun *run, const PhLeaf *leaf, const PhScope *scope, const PhPlace *place, PhValue *result)
 {
@@ -48,7 +84,8 @@ ph_run_leaf(PhRun *run, const PhLeaf *leaf, const PhScope *scope, const PhPlace 
 	run->evaluation.variables = scope->variables;
 	if (run->apply->nfaults > 0 && reads_failed(leaf, scope))
 		return false;
-	if (!ph_jmespath_evaluate(leaf->expression, &run->evaluation, &scope->current, result))
+	if ((leaf->path == NULL || !follow_path(run, leaf->path, scope, result)) &&
+		!ph_jmespath_evaluate(leaf->expression, &run->evaluation, &scope->current, result))
 	{
 		ph_run_expression_fault(run, leaf, scope, place);
 		return false;

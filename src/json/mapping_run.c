@@ -169,7 +169,7 @@ look_in_table(Session *session, const char *set, bool back, const char *key, boo
 		error->hint = "End all but one of them with planthub.end_xref().";
 		return false;
 	}
-	/* The entry may be forgotten at the next lookup. */
+	/* A function that the mapping calls may look up something, too, and what is old is forgotten then. */
 	if (n == 1 && back)
 		*result = ph_value_text(pstrdup(entries[0]->code));
 	else if (n == 1)
@@ -328,6 +328,7 @@ start(Session *session, const PhMapping *mapping, Jsonb *document, Jsonb *env, J
 	session->context = AllocSetContextCreate(CurrentMemoryContext, "planthub document", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(session->context);
 	ph_mapping_pin(mapping, session->context);
+	ph_xref_refresh();
 	session->mapping = mapping;
 	session->env = env == NULL ? ph_value_null() : ph_value_from_jsonb(env);
 	session->overlay = overlay == NULL ? ph_value_null() : ph_value_from_jsonb(overlay);

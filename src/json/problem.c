@@ -111,6 +111,7 @@ ph_path_read(const char *text)
 
 			path->base = 'v';
 			path->variable = pnstrdup(name->key, name->length);
+			path->variable_length = name->length;
 		}
 	}
 	while (*text != '\0')
@@ -118,7 +119,10 @@ ph_path_read(const char *text)
 		PhStep	   *step;
 
 		if (strcmp(text, "[]") == 0)
+		{
+			path->flatten = true;
 			break;
+		}
 		if (*text == '[')
 		{
 			text++;

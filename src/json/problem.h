@@ -40,7 +40,9 @@ typedef struct PhPath
 {
 	char		base;			/* '@', '$', or 'v' for a variable */
 	const char *variable;
+	int			variable_length;
 	const PhStep *steps;
+	bool		flatten;		/* "[]" at its end */
 } PhPath;
 
 extern void ph_problem_add(PhProblems *problems, const char *pointer, const char *code, const char *hint, int column,

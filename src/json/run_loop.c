@@ -22,7 +22,7 @@ element_scope(const PhTemplate *node, const PhScope *scope, const Item *item, co
 {
 	PhScope		inner;
 
-	storage[0] = (PhVariable) {node->name, strlen(node->name), item->value, scope->variables};
+	storage[0] = (PhVariable) {node->name, node->name_length, item->value, scope->variables};
 	storage[1] = (PhVariable) {"parent", 6, scope->current, &storage[0]};
 	inner.current = item->value;
 	inner.origin = origin;

@@ -282,6 +282,7 @@ compile_loop(Compiler *compiler, PhTemplate *node, const PhValue *source, const 
 			ph_problem_add(compiler->errors, pointer_key(node->pointer, "$as"), PH_CODE_TEMPLATE,
 						   "Use letters, digits and \"_\", without \"$\".", 0, "\"$as\" must be a name");
 	}
+	node->name_length = strlen(node->name);
 	node->leaf = leaf_of(compiler, source, head, node->pointer, scope);
 	node->where = leaf_of(compiler, source, "$where", node->pointer, &parent);
 	node->order = leaf_of(compiler, source, "$sort", node->pointer, &parent);

@@ -80,6 +80,7 @@ struct PhTemplate
 	const PhLeaf *order;		/* $sort */
 	const PhLeaf *key;			/* $key */
 	const char *name;			/* $as; name of $call */
+	int			name_length;
 	bool		uses_index;		/* $index, $count: only then are they computed */
 	bool		uses_count;
 	int			n;

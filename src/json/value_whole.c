@@ -206,83 +206,96 @@ ph_value_write(const PhValue *value, StringInfo out, int64 *budget)
 	return write_container(value, out, budget);
 }
 
-/* Everything but our own arrays and objects. */
-static JsonbValue
-leaf_to_jsonb(const PhValue *value)
-{
-	JsonbValue	leaf = {.type = jbvNull};
-
-	switch (value->type)
-	{
-		case PH_VALUE_BOOL:
-			leaf.type = jbvBool;
-			leaf.val.boolean = value->u.boolean;
-			break;
-		case PH_VALUE_NUMBER:
-			leaf.type = jbvNumeric;
-			leaf.val.numeric = value->u.number;
-			break;
-		case PH_VALUE_STRING:
-			leaf.type = jbvString;
-			leaf.val.string.val = unconstify(char *, value->u.string);
-			leaf.val.string.len = value->length;
-			break;
-		case PH_VALUE_CONTAINER:
-			leaf.type = jbvBinary;
-			leaf.val.binary.data = value->u.container;
-			leaf.val.binary.len = value->length;
-			break;
-		default:
-			break;
-	}
-	return leaf;
-}
+static bool build(const PhValue *value, int64 *budget, JsonbValue *result);
 
 static bool
-push(JsonbParseState **state, JsonbIteratorToken token, const PhValue *value, int64 *budget, JsonbValue **result)
+build_array(const PhValue *value, int64 *budget, JsonbValue *result)
 {
-	bool		object = value->type == PH_VALUE_OBJECT;
-	JsonbValue	leaf;
+	int			n = ph_value_count(value);
 	PhIterator	iterator;
 	PhMember	member;
 
-	check_stack_depth();
-	CHECK_FOR_INTERRUPTS();
-	if (!pay(budget, value->length))
-		return false;
-	if (!object && value->type != PH_VALUE_ARRAY)
-	{
-		leaf = leaf_to_jsonb(value);
-		*result = pushJsonbValue(state, token, &leaf);
-		return true;
-	}
-	(void) pushJsonbValue(state, object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, NULL);
+	result->type = jbvArray;
+	result->val.array.rawScalar = false;
+	result->val.array.nElems = 0;
+	result->val.array.elems = palloc(Max(1, n) * sizeof(JsonbValue));
 	ph_iterate(&iterator, value);
 	while (ph_iterate_next(&iterator, &member))
 	{
-		if (object)
-		{
-			PhValue		key = ph_value_string(member.key, member.length);
-
-			if (!push(state, WJB_KEY, &key, budget, result))
-				return false;
-		}
-		if (!push(state, object ? WJB_VALUE : WJB_ELEM, &member.value, budget, result))
+		if (!build(&member.value, budget, &result->val.array.elems[result->val.array.nElems++]))
 			return false;
 	}
-	*result = pushJsonbValue(state, object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
 	return true;
+}
+
+/* Members are sorted and unique, as jsonb wants them. */
+static bool
+build_object(const PhValue *value, int64 *budget, JsonbValue *result)
+{
+	int			n = ph_value_count(value);
+	PhIterator	iterator;
+	PhMember	member;
+
+	result->type = jbvObject;
+	result->val.object.nPairs = 0;
+	result->val.object.pairs = palloc(Max(1, n) * sizeof(JsonbPair));
+	ph_iterate(&iterator, value);
+	while (ph_iterate_next(&iterator, &member))
+	{
+		JsonbPair  *pair = &result->val.object.pairs[result->val.object.nPairs++];
+
+		pair->key.type = jbvString;
+		pair->key.val.string.val = unconstify(char *, member.key);
+		pair->key.val.string.len = member.length;
+		if (!pay(budget, member.length) || !build(&member.value, budget, &pair->value))
+			return false;
+	}
+	return true;
+}
+
+/* The whole tree at once, which is cheaper than pushing its parts one after the other. */
+static bool
+build(const PhValue *value, int64 *budget, JsonbValue *result)
+{
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	switch (ph_value_kind(value))
+	{
+		case PH_KIND_ARRAY:
+			return pay(budget, 0) && build_array(value, budget, result);
+		case PH_KIND_OBJECT:
+			return pay(budget, 0) && build_object(value, budget, result);
+		case PH_KIND_BOOLEAN:
+			result->type = jbvBool;
+			result->val.boolean = value->u.boolean;
+			return pay(budget, 0);
+		case PH_KIND_NUMBER:
+			result->type = jbvNumeric;
+			result->val.numeric = value->u.number;
+			return pay(budget, 0);
+		case PH_KIND_STRING:
+			result->type = jbvString;
+			result->val.string.val = unconstify(char *, value->u.string);
+			result->val.string.len = value->length;
+			return pay(budget, value->length);
+		default:
+			result->type = jbvNull;
+			return pay(budget, 0);
+	}
 }
 
 Jsonb *
 ph_value_to_jsonb(const PhValue *value, int64 *budget)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *result = NULL;
-	JsonbValue	leaf;
+	JsonbValue	whole;
 
-	if (value->type == PH_VALUE_ARRAY || value->type == PH_VALUE_OBJECT)
-		return push(&state, WJB_DONE, value, budget, &result) ? JsonbValueToJsonb(result) : NULL;
-	leaf = leaf_to_jsonb(value);
-	return pay(budget, value->length) ? JsonbValueToJsonb(&leaf) : NULL;
+	/* A container that is copied as it is needs no tree. */
+	if (value->type == PH_VALUE_CONTAINER)
+	{
+		whole.type = jbvBinary;
+		whole.val.binary.data = value->u.container;
+		whole.val.binary.len = value->length;
+		return pay(budget, value->length) ? JsonbValueToJsonb(&whole) : NULL;
+	}
+	return build(value, budget, &whole) ? JsonbValueToJsonb(&whole) : NULL;
 }

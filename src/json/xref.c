@@ -88,10 +88,8 @@ read_sets(uint64 changes)
 static Set *
 find_set(const char *code)
 {
-	uint64		changes = ph_watch(&set_watch);
-
-	if (sets == NULL || sets_at != changes)
-		read_sets(changes);
+	if (sets == NULL)
+		ph_xref_refresh();
 	if (strlen(code) >= NAMEDATALEN)
 		return NULL;
 	return hash_search(sets, code, HASH_FIND, NULL);
@@ -156,28 +154,36 @@ reset_entries(void)
 	elements = element_create(entries_context, 256, NULL);
 }
 
+/* From the cache, if its set is cached. */
 static const PhXrefEntry *
-cached_entries(const char *set, bool back, const char *key)
+find_entries(const char *set, bool back, const char *key)
 {
-	uint64		changes = ph_watch(&xref_watch);
 	char		full[KEY_BYTES];
+	Size		set_length = strlen(set);
+	Size		key_length = strlen(key);
 	Element    *element;
+	Set		   *known;
 	PhXrefEntry *entries;
 	MemoryContext caller;
 	bool		found;
 
 	/* Longer keys are not in the table. */
-	if (snprintf(full, sizeof(full), "%c%s %s", back ? '<' : '>', set, key) >= (int) sizeof(full))
+	if (set_length + key_length + 3 > sizeof(full))
 		return NULL;
-	if (elements == NULL || entries_at != changes ||
-		MemoryContextMemAllocated(entries_context, false) > CACHE_BYTES)
-	{
-		reset_entries();
-		entries_at = changes;
-	}
+	full[0] = back ? '<' : '>';
+	memcpy(full + 1, set, set_length);
+	full[set_length + 1] = ' ';
+	memcpy(full + set_length + 2, key, key_length + 1);
+	if (elements == NULL)
+		ph_xref_refresh();
 	element = element_lookup(elements, full);
 	if (element != NULL)
 		return element->entries;
+	known = find_set(set);
+	if (known == NULL)
+		return NULL;
+	if (!known->cached)
+		return read_entries(set, back, key);
 
 	/* First everything that can fail, then the element. */
 	caller = MemoryContextSwitchTo(entries_context);
@@ -186,6 +192,22 @@ cached_entries(const char *set, bool back, const char *key)
 	element->entries = entries;
 	MemoryContextSwitchTo(caller);
 	return entries;
+}
+
+void
+ph_xref_refresh(void)
+{
+	uint64		set_changes = ph_watch(&set_watch);
+	uint64		changes = set_changes + ph_watch(&xref_watch);
+
+	if (sets == NULL || sets_at != set_changes)
+		read_sets(set_changes);
+	if (elements == NULL || entries_at != changes ||
+		MemoryContextMemAllocated(entries_context, false) > CACHE_BYTES)
+	{
+		reset_entries();
+		entries_at = changes;
+	}
 }
 
 void
@@ -234,14 +256,10 @@ rank(const PhXrefEntry *entry, const PhXrefPlace *place)
 int
 ph_xref_find(const char *set, bool back, const char *key, const PhXrefPlace *place, const PhXrefEntry **found, int max)
 {
-	Set		   *known = find_set(set);
-	const PhXrefEntry *entry;
+	const PhXrefEntry *entry = find_entries(set, back, key);
 	int			best = -1;
 	int			n = 0;
 
-	if (known == NULL)
-		return 0;
-	entry = known->cached ? cached_entries(set, back, key) : read_entries(set, back, key);
 	for (; entry != NULL; entry = entry->next)
 	{
 		int			mine = rank(entry, place);

@@ -48,13 +48,17 @@ typedef struct PhXrefPlace
  */
 extern void ph_xref_place(PhXrefPlace *place, const char *system, const char *site, const char *party, TimestampTz at);
 
+/* Forgets what is old.  To be called before the lookups for one document or statement, and makes earlier results invalid. */
+extern void ph_xref_refresh(void);
+
 /* False when there is no such set. */
 extern bool ph_xref_set_find(const char *set, PhOnMissing *on_missing);
 extern bool ph_xref_set_cached(const char *set);
 
 /*
  * The entries for a code, or with back for a canonical value as text, that are valid and have the most specific
- * scope, then system; returns how many there are and the first max of them, which are valid until the next call.
+ * scope, then system; returns how many there are and the first max of them, which are valid until the next refresh
+ * and no longer than the current memory context.
  */
 extern int	ph_xref_find(const char *set, bool back, const char *key, const PhXrefPlace *place,
 						 const PhXrefEntry **found, int max);

@@ -101,7 +101,10 @@ on_relation_change(Datum arg, Oid relation)
 	for (watch = watches; watch != NULL; watch = watch->next)
 	{
 		if (relation == watch->oid || !OidIsValid(relation))
+		{
 			watch->changes++;
+			watch->oid = InvalidOid;
+		}
 	}
 }
 
@@ -118,11 +121,8 @@ ph_watch(PhWatch *watch)
 		watch->registered = true;
 	}
 	AcceptInvalidationMessages();
-	/* Another incarnation of the extension has other tables. */
-	if (watch->oid != ph_relation_oid(watch->table))
-	{
+	/* Each time anew after a change: the extension may have been dropped and made again. */
+	if (!OidIsValid(watch->oid))
 		watch->oid = ph_relation_oid(watch->table);
-		watch->changes++;
-	}
 	return watch->changes;
 }

@@ -34,7 +34,7 @@ extern struct varlena *ph_lookup_varlena(PhLookup *lookup, const char *column);	
 typedef struct PhWatch
 {
 	const char *table;
-	Oid			oid;
+	Oid			oid;			/* of the table; InvalidOid: not known */
 	uint64		changes;		/* differs whenever what was read may be old */
 	bool		registered;
 	struct PhWatch *next;
