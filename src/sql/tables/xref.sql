@@ -58,6 +58,7 @@ INSERT INTO planthub.xref_set (code, builtin, cached, comment) VALUES
     ('equipment', true, true, 'Equipment of any level: work centers, lines, storage locations'),
     ('item', true, true, 'Materials and products'),
     ('party', true, true, 'Suppliers, customers and other parties'),
+    ('supply_area', true, true, 'Work centers, and the storage location that supplies each of them'),
     ('uom', true, true, 'Units of measure; the value is a code of UN/ECE Recommendation 20'),
     ('lot', true, false, 'Lots and batches'),
     ('handling_unit', true, false, 'Handling units'),
