@@ -377,9 +377,9 @@ BEGIN
     UPDATE planthub.mapping AS m SET status = 'retired'
     WHERE m.name = file->>'name' AND m.site = '*' AND m.status = 'active' AND m.version <> (file->>'version')::int;
     INSERT INTO planthub.mapping (name, version, contract_in, contract_out, options, template, status, reason, author,
-        activated_at, builtin)
+        created_at, builtin)
     VALUES (file->>'name', (file->>'version')::int, file->>'contract_in', file->>'contract_out',
-        coalesce(file->'options', '{}'), file->'template', 'active', file->>'comment', 'planthub', now(), true)
+        coalesce(file->'options', '{}'), file->'template', 'active', file->>'comment', 'planthub', NULL, true)
     ON CONFLICT (name, site, version) DO NOTHING;
     INSERT INTO planthub.mapping_vector (mapping, name, input, env, xref, expect, expect_error, builtin)
     SELECT file->>'name', v->>'name', v->'input',

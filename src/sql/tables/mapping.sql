@@ -15,7 +15,7 @@ CREATE TABLE planthub.mapping (
     depends      jsonb,
     author       text NOT NULL DEFAULT session_user,
     reason       text,
-    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    created_at   timestamptz DEFAULT clock_timestamp(),
     activated_at timestamptz,
     builtin      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (name, site, version),
@@ -39,8 +39,8 @@ COMMENT ON COLUMN planthub.mapping.sha256 IS 'Hash of everything that decided it
 COMMENT ON COLUMN planthub.mapping.depends IS 'What it reads and relies on: reads (fields of the input), uses (mappings), xref (sets), calls (functions)';
 COMMENT ON COLUMN planthub.mapping.author IS 'Who created it: the role that logged in';
 COMMENT ON COLUMN planthub.mapping.reason IS 'Why';
-COMMENT ON COLUMN planthub.mapping.created_at IS 'When it was created';
-COMMENT ON COLUMN planthub.mapping.activated_at IS 'When it was last made the active version';
+COMMENT ON COLUMN planthub.mapping.created_at IS 'When it was created; null when it came with the extension';
+COMMENT ON COLUMN planthub.mapping.activated_at IS 'When it was last made the active version; null when it came with the extension and active';
 COMMENT ON COLUMN planthub.mapping.builtin IS 'Whether the extension brought it';
 COMMENT ON CONSTRAINT mapping_name_check ON planthub.mapping IS 'The name of a mapping has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
 COMMENT ON CONSTRAINT mapping_base_check ON planthub.mapping IS 'A base belongs to the enterprise, to the site itself, or to a site whose code is the beginning of it up to a "/"; the enterprise has no base';
