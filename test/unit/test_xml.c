@@ -164,11 +164,80 @@ test_hostile(void)
 	free(document);
 }
 
+/* Whatever becomes of a document, it is read to an end, and what comes in between is well nested. */
+static bool
+well_nested(const char *document, size_t length)
+{
+	PhXmlReader *reader = ph_xml_open(document, length, 100, 10000);
+	PhXmlItem	item;
+	PhXmlEvent	event;
+	int			depth = 0;
+
+	while ((event = ph_xml_next(reader, &item)) != PH_XML_DONE && event != PH_XML_FAILED)
+	{
+		depth += event == PH_XML_START ? 1 : event == PH_XML_END ? -1 : 0;
+		if (depth < 0 || (event == PH_XML_TEXT && item.text == NULL))
+			break;
+	}
+	ph_xml_close(reader);
+	return event == PH_XML_DONE ? depth == 0 : event == PH_XML_FAILED;
+}
+
+static void
+test_mutations(void)
+{
+	static const char original[] = "<?xml version='1.0'?><!-- c --><s:a xmlns:s='urn:s' xmlns='urn:d' x=\"1\"><b s:y='&amp;&#65;'>"
+		"t\xc3\xa4</b><c/><![CDATA[<&>]]><?pi x?> <d><e>1</e><e>2</e></d></s:a>";
+	static const char bytes[] = "<>&;'\"/=!?-[]#x \n\0\xff\xc3";
+	size_t		length = sizeof(original) - 1;
+	char		document[2 * sizeof(original)];
+	int			round;
+	bool		good = true;
+
+	srand(20260115);
+	for (round = 0; round < 50000 && good; round++)
+	{
+		size_t		n = length;
+		int			changes = 1 + rand() % 3;
+
+		memcpy(document, original, length);
+		while (changes-- > 0)
+		{
+			size_t		at = rand() % n;
+			size_t		part = rand() % 8;
+
+			switch (rand() % 4)
+			{
+				case 0:			/* another byte */
+					document[at] = bytes[rand() % (sizeof(bytes) - 1)];
+					break;
+				case 1:			/* less */
+					part = part < n - at ? part : n - at;
+					memmove(document + at, document + at + part, n - at - part);
+					n = n - part > 0 ? n - part : n;
+					break;
+				case 2:			/* twice */
+					part = part < n - at ? part : n - at;
+					memmove(document + at + part, document + at, n - at);
+					n += part;
+					break;
+				default:		/* the end is missing */
+					n = rand() % 4 == 0 && at > 0 ? at : n;
+			}
+		}
+		good = well_nested(document, n);
+	}
+	check(good, "50,000 changed documents are read to an end");
+	if (!good)
+		printf("# round %d\n", round);
+}
+
 int
 main(void)
 {
 	test_events();
 	test_refused();
 	test_hostile();
+	test_mutations();
 	return done();
 }
