@@ -14,6 +14,8 @@ INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, s
 -- transactions of another server, one of them far in the future of this one
 INSERT INTO planthub.delivery (id, xid, message_id, lane, route, slot, message_slot, site)
     SELECT n, CASE WHEN n % 2 = 0 THEN '3' ELSE '999999999999' END::xid8, n, 201, 301, 1, 1, 'P1' FROM generate_series(1, 10) AS n;
+UPDATE planthub.delivery SET not_before = 'infinity' WHERE id = 8;     -- its condition could not be evaluated
+UPDATE planthub.delivery SET not_before = '2100-01-01' WHERE id = 9;
 SELECT setval('planthub.delivery_id_seq', 10);
 INSERT INTO planthub.lane_window VALUES (7, 3, '2026-01-01', 6, 1, 3, 0, 100, 0, NULL, 201, 0, 3, 1, 0, true, true, '3:3:', '999999999990:999999999990:');
 INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, status, slot, outcome, site)
@@ -29,7 +31,7 @@ UPDATE planthub.hub SET system_identifier = 1;
 SELECT planthub.is_armed();
 SELECT planthub.arm();
 SELECT planthub.is_armed();
-SELECT delivery_id, message_id, lane, route, message_slot, blocks, state, site, key, reason, token FROM planthub.held ORDER BY 1;
+SELECT delivery_id, message_id, lane, route, message_slot, blocks, state, site, key, reason, token, due_at FROM planthub.held WHERE delivery_id <> 3 ORDER BY 1;
 SELECT lane, batch_no, oldest_open, used_up, slot, s_old::text = s_new::text AS same, pg_visible_in_snapshot(pg_current_xact_id(), s_old) AS future
     FROM planthub.lane_window WHERE origin IS NULL AND at > '2026-02-01' ORDER BY lane;
 -- no delivery of the original is ever found again by the cursor

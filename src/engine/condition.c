@@ -112,8 +112,8 @@ put_text(PhValue *object, const char *name, text *value)
 	put(object, name, &string);
 }
 
-void
-ph_condition_prepare(const PhSubject *subject, PhConditionInput *input)
+PhValue
+ph_subject_env(const PhSubject *subject)
 {
 	PhValue		env = ph_object_new(lengthof(members));
 	PhValue		topic = ph_value_text(subject->topic);
@@ -130,6 +130,14 @@ ph_condition_prepare(const PhSubject *subject, PhConditionInput *input)
 	put_text(&env, "event_id", subject->event_id);
 	put_text(&env, "correlation_id", subject->correlation_id);
 	put(&env, "attributes", &attributes);
+	return env;
+}
+
+void
+ph_condition_prepare(const PhSubject *subject, PhConditionInput *input)
+{
+	PhValue		env = ph_subject_env(subject);
+
 	ph_object_finish(&env);
 	input->data = ph_value_from_jsonb(DatumGetJsonbP(subject->data));
 	input->env.name = "env";

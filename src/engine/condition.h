@@ -21,6 +21,9 @@ typedef struct PhSubject
 	Datum		data;
 } PhSubject;
 
+/* The members of $env; more may be appended before ph_object_finish().  In the current memory context. */
+extern PhValue ph_subject_env(const PhSubject *subject);
+
 /* A subject made ready once for any number of conditions, in the current memory context. */
 typedef struct PhConditionInput
 {

@@ -447,6 +447,7 @@ fill_route(void *element, Row *row)
 	route->block = strcmp(get_text(row, "key_policy"), "block") == 0;
 	route->expires_after_us = get_interval(row, "expires_after");
 	route->condition_text = get_text_or_null(row, "condition");
+	route->mapping = get_text_or_null(row, "mapping");
 	compile_condition(route);
 }
 

@@ -24,6 +24,7 @@ typedef struct PhRoute
 	int64		expires_after_us;	/* 0: never */
 	const char *condition_text; /* NULL: none */
 	const PhExpression *condition;	/* NULL: none, or it cannot be compiled */
+	const char *mapping;		/* reference; NULL: the data as it is */
 	const char *condition_error;	/* why it cannot; only when somebody wrote the table directly */
 } PhRoute;
 

@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "engine/item.h"
+#include "engine/mapped.h"
 #include "json/value.h"
 #include "pg/compat.h"
 #include "pg/relations.h"
@@ -79,6 +80,8 @@ static void open_leaf(Leaf *leaf, int slot, Snapshot snapshot);
 static void close_leaf(Leaf *leaf);
 static bool fetch_message(Leaf *leaf, int64 message_id);
 static void fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names);
+static void set_fate(PhItem *item, PhFate fate, const char *reason);
+static PhSubject subject_of(TupleTableSlot *slot);
 static const char *condition_fault(const PhRoute *route, TupleTableSlot *slot);
 static void decide_fate(const PhConfig *config, PhItem *item, TimestampTz recorded_at);
 
@@ -385,7 +388,8 @@ set_names(PhItem *item, Names *names, const char *topic, int version)
 		names->dataschema = keep(item, psprintf("urn:planthub:schema:%s:%d", topic, version));
 	}
 	item->event.type = names->type;
-	item->event.dataschema = names->dataschema;
+	/* What a mapping has made has no contract of ours. */
+	item->event.dataschema = item->mapping == NULL ? names->dataschema : NULL;
 }
 
 static const char *
@@ -396,19 +400,55 @@ own_source(PhItem *item, Names *names, const PhConfig *config)
 	return names->source;
 }
 
-/* Runs in a scratch context; what is kept is copied to the batch's. */
+/* The data as the mapping of the route makes them; NULL when it fails, and then the item is parked. */
+static Jsonb *
+map_data(const PhConfig *config, PhItem *item, const char *mapping, TupleTableSlot *slot, TimestampTz recorded_at)
+{
+	const PhLane *lane = ph_config_lane(config, item->lane);
+	PhSubject	subject = subject_of(slot);
+	PhMappedMessage message = {&subject, item->message_id, timestamp_text(recorded_at, 0)};
+	PhMapped	mapped;
+
+	if (lane != NULL)
+		message.endpoint = &config->endpoints[lane->endpoint];
+	ph_mapped_apply(mapping, &message, &mapped);
+	item->mapping = keep(item, mapped.version);
+	if (mapped.data == NULL)
+	{
+		set_fate(item, PH_FATE_PARKED, "MAPPING_FAILED");
+		item->error = keep(item, mapped.error);
+	}
+	return mapped.data;
+}
+
 static void
-fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names)
+fill_event(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names, TimestampTz recorded_at)
 {
 	PhEvent    *event = &item->event;
 	char	   *source = text_column(slot, MESSAGE_SOURCE);
 	char	   *event_id = text_column(slot, MESSAGE_EVENT_ID);
-	char	   *topic = text_column(slot, MESSAGE_TOPIC);
-	TimestampTz recorded_at = int64_column(slot, MESSAGE_RECORDED_AT);
 	bool		isnull;
-	int			offset = DatumGetInt16(slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull));
 	int			version = DatumGetInt32(slot_getattr(slot, MESSAGE_VERSION, &isnull));
-	Jsonb	   *data = DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull));
+	int			offset = DatumGetInt16(slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull));
+
+	event->id = keep(item, event_id != NULL ? event_id : psprintf(INT64_FORMAT, item->message_id));
+	event->source = source != NULL ? keep(item, source) : own_source(item, names, config);
+	set_names(item, names, text_column(slot, MESSAGE_TOPIC), version);
+	event->subject = keep(item, text_column(slot, MESSAGE_SUBJECT));
+	event->time = keep(item, timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset));
+	event->attributes = keep(item, extension_attributes(item, slot, recorded_at));
+	event->traceparent = keep(item, text_column(slot, MESSAGE_TRACEPARENT));
+	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
+}
+
+/* Runs in a scratch context; what is kept is copied to the batch's. */
+static void
+fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names)
+{
+	TimestampTz recorded_at = int64_column(slot, MESSAGE_RECORDED_AT);
+	const char *mapping;
+	Jsonb	   *data;
+	bool		isnull;
 
 	/* The key is compared with tables, so it stays in the encoding of the server. */
 	item->key = text_column(slot, MESSAGE_KEY);
@@ -421,17 +461,13 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *nam
 		item->error = keep(item, condition_fault(ph_config_route(config, item->route), slot));
 	if (item->fate != PH_FATE_SEND)
 		return;
-
-	(void) slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull);
-	event->id = keep(item, event_id != NULL ? event_id : psprintf(INT64_FORMAT, item->message_id));
-	event->source = source != NULL ? keep(item, source) : own_source(item, names, config);
-	set_names(item, names, topic, version);
-	event->subject = keep(item, text_column(slot, MESSAGE_SUBJECT));
-	event->time = keep(item, timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset));
-	event->attributes = keep(item, extension_attributes(item, slot, recorded_at));
-	event->traceparent = keep(item, text_column(slot, MESSAGE_TRACEPARENT));
+	mapping = ph_config_route(config, item->route)->mapping;
+	data = mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
+		map_data(config, item, mapping, slot, recorded_at);
+	if (data == NULL)
+		return;
+	fill_event(config, item, slot, names, recorded_at);
 	keep_data(item, data);
-	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
 }
 
 static text *
@@ -443,26 +479,34 @@ text_datum(TupleTableSlot *slot, AttrNumber column)
 	return isnull ? NULL : DatumGetTextPP(value);
 }
 
-/* Why a condition failed: evaluated again, for publish() writes no texts. */
-static const char *
-condition_fault(const PhRoute *route, TupleTableSlot *slot)
+static PhSubject
+subject_of(TupleTableSlot *slot)
 {
 	PhSubject	subject = {text_column(slot, MESSAGE_TOPIC), text_column(slot, MESSAGE_SITE),
 		text_datum(slot, MESSAGE_KEY), text_datum(slot, MESSAGE_SUBJECT), text_datum(slot, MESSAGE_SOURCE),
 	text_datum(slot, MESSAGE_EVENT_ID), text_datum(slot, MESSAGE_CORRELATION_ID)};
+	bool		isnull;
+
+	subject.data = slot_getattr(slot, MESSAGE_DATA, &isnull);
+	subject.attributes = slot_getattr(slot, MESSAGE_ATTRIBUTES, &isnull);
+	if (isnull)
+		subject.attributes = 0;
+	return subject;
+}
+
+/* Why a condition failed: evaluated again, for publish() writes no texts. */
+static const char *
+condition_fault(const PhRoute *route, TupleTableSlot *slot)
+{
+	PhSubject	subject = subject_of(slot);
 	PhConditionInput input;
 	PhValue		value;
 	PhError		error;
-	bool		isnull;
 
 	if (route->condition_error != NULL)
 		return route->condition_error;
 	if (route->condition == NULL)
 		return "the condition that the route had could not be evaluated; it has none now";
-	subject.data = slot_getattr(slot, MESSAGE_DATA, &isnull);
-	subject.attributes = slot_getattr(slot, MESSAGE_ATTRIBUTES, &isnull);
-	if (isnull)
-		subject.attributes = 0;
 	ph_condition_prepare(&subject, &input);
 	if (!ph_condition_evaluate(route->condition, &input, &value, &error))
 		return ph_condition_error_text(&error);

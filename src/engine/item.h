@@ -66,6 +66,7 @@ typedef struct PhItem
 	const char *site;
 	PhEvent		event;
 	const char *idempotency_key;
+	const char *mapping;		/* version that made the data; NULL: none */
 
 	/* the result */
 	bool		recorded_attempt;	/* there is one to record */

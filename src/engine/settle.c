@@ -101,8 +101,8 @@ foreign_text(const char *text, bool *isnull)
 static void
 append_attempt(PhAppend *append, int slot, PhItem *item)
 {
-	Datum		values[14];
-	bool		nulls[14] = {0};
+	Datum		values[15];
+	bool		nulls[15] = {0};
 	bool		sent = item->recorded_attempt;
 
 	values[0] = Int64GetDatum(item->delivery_id);
@@ -130,6 +130,7 @@ append_attempt(PhAppend *append, int slot, PhItem *item)
 		memcpy(VARDATA(digest), item->digest, sizeof(item->digest));
 		values[13] = PointerGetDatum(digest);
 	}
+	values[14] = foreign_text(item->mapping, &nulls[14]);
 	ph_append_row(append, values, nulls);
 }
 

@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -13,11 +12,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "json/mapping_call.h"
+#include "pg/careful.h"
 #include "pg/lookup.h"
 
 struct PhMappingFunction
@@ -115,63 +114,38 @@ invoke(PhMappingFunction *function, Jsonb *with, PhValue *result)
 		*result = ph_value_from_jsonb((Jsonb *) PG_DETOAST_DATUM_COPY(value));
 }
 
-static bool
-must_be_thrown(int sqlstate)
+/* One call under way. */
+typedef struct Call
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
-		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):
-			return true;
-		default:
-			return false;
-	}
+	PhMappingFunction *function;
+	Jsonb	   *with;
+	PhValue    *result;
+} Call;
+
+/* With the rights of the function's owner. */
+static void
+call_as_owner(void *arg)
+{
+	Call	   *call = arg;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(call->function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
+	invoke(call->function, call->with, call->result);
+	SetUserIdAndSecContext(user, security);
 }
 
 bool
 ph_mapping_function_call(PhMappingFunction *function, const PhValue *with, PhValue *result, const char **message)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resources = CurrentResourceOwner;
-	Jsonb	   *argument = ph_value_to_jsonb(with, NULL);
+	Call		call = {function, ph_value_to_jsonb(with, NULL), result};
 	bool		push = !ActiveSnapshotSet();
-	volatile bool good = true;
-	Oid			user;
-	int			security;
+	bool		good;
 
-	GetUserIdAndSecContext(&user, &security);
 	if (push)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		SetUserIdAndSecContext(function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
-		invoke(function, argument, result);
-		SetUserIdAndSecContext(user, security);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();	/* the user, too */
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = resources;
-		if (must_be_thrown(error->sqlerrcode))
-			ReThrowError(error);
-		*message = error->message;
-		good = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resources;
+	good = ph_careful(call_as_owner, &call, message);
 	if (push)
 		PopActiveSnapshot();
 	return good;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Routes with real workers: a condition that cannot be evaluated parks the delivery, and plain mode sends the data alone."""
+"""Routes with real workers: a condition that cannot be evaluated parks the delivery, mappings translate the data on their
+way out, and plain mode sends the data alone."""
 
 import json
 import sys
@@ -77,8 +78,75 @@ message = publish('test.plain', {'b': [1, 2.5], 'a': 'ü'}, traceparent=tracepar
 eventually(lambda: states(message), 'plain delivered', 'plain mode: delivered')
 event = peer.received('/plain')[0]
 equal((event['method'], event['headers']['content-type']), ('PUT', 'application/json'), 'with method and media type')
-equal(event['body'], '{"a": "ü", "b": [1, 2.5]}', 'the body is the data alone')
+equal(event['body'], '{"a":"ü","b":[1,2.5]}', 'the body is the data alone')
 ok(event['headers']['idempotency-key'].strip('"').endswith(f'-{message}-plain'), 'with an idempotency key', event)
 equal(event['headers']['traceparent'][:36], traceparent[:36], 'and the trace')
+
+# ---- mappings ----
+
+hub.sql("""
+    SELECT planthub.create_topic('test.mapped'), planthub.create_xref_set('line'), planthub.create_system('mes2', 'mes');
+    SELECT planthub.create_mapping('to-mes', $m${"Order": "=order", "Qty": "=round(qty * 1000, 0)", "Line": "=xref('line', line)",
+        "Ref": "=concat($env.site, '/', $env.key, '/', $env.system, '/', $env.endpoint)", "Id": "=$env.message_id"}$m$);
+    SELECT planthub.activate_mapping('to-mes', version => 1);
+    SELECT planthub.create_endpoint('mapped', 'mes2', '%s', content_mode => 'plain');
+    SELECT planthub.create_route('mapped', 'test.mapped', 'mapped', mapping => 'to-mes');
+    SELECT planthub.set_xref('line', 'L1', '"ASM-1"', system => 'mes2')""" % peer.url('/mapped'))
+
+
+def body(path, key):
+    return next((json.loads(event['body']) for event in reversed(peer.received(path))
+                 if json.loads(event['body']).get('Ref', '').split('/')[1:2] == [key]), None)
+
+
+message = publish('test.mapped', {'order': 'A', 'qty': 1.5, 'line': 'L1'}, key='m1')
+eventually(lambda: states(message), 'mapped delivered', 'mapped: delivered')
+equal(body('/mapped', 'm1'), {'Order': 'A', 'Qty': 1500, 'Line': 'ASM-1', 'Ref': 'P1/m1/mes2/mapped', 'Id': message}, 'the target gets what the mapping makes')
+equal(hub.sql(f'SELECT mapping FROM planthub.attempt WHERE message_id = {message}'), 'to-mes@1', 'the attempt tells the version')
+equal(hub.sql(f'SELECT mapping FROM planthub.delivery_status WHERE message_id = {message}'), 'to-mes@1', 'and so does the delivery')
+
+bad = publish('test.mapped', {'order': 'B', 'qty': 'x', 'line': 'L2'}, key='m2')
+behind = publish('test.mapped', {'order': 'C', 'qty': 2, 'line': 'L1'}, key='m2')
+eventually(lambda: states(bad), 'mapped parked MAPPING_FAILED', 'what it cannot translate is parked')
+eventually(lambda: states(behind), 'mapped blocked KEY_BLOCKED', 'the next one of its key waits')
+errors = {error['at']: error for error in json.loads(held(bad)['last_error'])}
+equal({at: (error['code'], error['mapping']) for at, error in errors.items()},
+      {'/Qty': ('invalid-type', 'to-mes@1'), '/Line': ('unmapped-code', 'to-mes@1')}, 'with every error and its place')
+equal(hub.sql(f'SELECT count(*) FROM planthub.attempt WHERE message_id = {bad}'), '0', 'and without an attempt')
+hub.sql(f"SELECT planthub.release({held(bad)['delivery_id']})")
+eventually(lambda: states(bad), 'mapped parked MAPPING_FAILED', 'released too early it comes back')
+hub.sql("""SELECT planthub.set_xref('line', 'L2', '"ASM-2"', system => 'mes2');
+           SELECT planthub.create_mapping('to-mes', $m${"Order": "=order", "Qty": "=to_number(qty)", "Line": "=xref('line', line)",
+               "Ref": "=concat($env.site, '/', $env.key)"}$m$, options => '{"nulls": "keep"}');
+           SELECT planthub.activate_mapping('to-mes', version => 2)""")
+hub.sql(f"SELECT planthub.release({held(bad)['delivery_id']})")
+eventually(lambda: states(bad), 'mapped delivered', 'after entry and mapping have been mended it is sent')
+eventually(lambda: states(behind), 'mapped delivered', 'and the next one')
+equal(hub.sql(f'SELECT mapping FROM planthub.attempt WHERE message_id = {bad}'), 'to-mes@2', 'by the new version')
+
+# What no message can be translated by concerns this route only, and the worker lives on.
+worker = hub.sql("SELECT pid FROM planthub.workers()")
+hub.sql("SELECT planthub.retire_mapping('to-mes')")
+bad = publish('test.mapped', {'order': 'D', 'qty': 1, 'line': 'L1'}, key='m3')
+eventually(lambda: states(bad), 'mapped parked MAPPING_FAILED', 'without an active version it is parked')
+ok('no active version' in held(bad)['last_error'], 'and says so', held(bad))
+hub.sql("""CREATE FUNCTION public.lookup(document jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+           BEGIN RETURN to_jsonb(1 / (document ->> 'qty')::int); END $$;
+           SELECT planthub.create_mapping_function('lookup', 'public.lookup(jsonb)');
+           SELECT planthub.create_mapping('to-mes', $m${"Order": "=order", "One": {"$call": "lookup", "$with": "=@"}}$m$);
+           SELECT planthub.activate_mapping('to-mes', version => 3)""")
+hub.sql(f"SELECT planthub.release({held(bad)['delivery_id']})")
+eventually(lambda: states(bad), 'mapped delivered', 'a mapping that calls a function')
+bad = publish('test.mapped', {'order': 'E', 'qty': 0}, key='m4')
+eventually(lambda: states(bad), 'mapped parked MAPPING_FAILED', 'a function that fails')
+ok('division by zero' in held(bad)['last_error'], 'is told', held(bad))
+equal(hub.sql("SELECT pid FROM planthub.workers()"), worker, 'by the same worker as before')
+
+# In a CloudEvent the data are the mapped ones, and no contract is claimed for them.
+hub.sql("SELECT planthub.create_endpoint('event', 'mes2', '%s'); SELECT planthub.create_route('event', 'test.mapped', 'event', mapping => 'to-mes@2')" % peer.url('/event'))
+message = publish('test.mapped', {'order': 'F', 'qty': 3, 'line': 'L1'}, key='m5')
+eventually(lambda: states(message), lambda got: 'event delivered' in got, 'a CloudEvent with mapped data')
+event = json.loads(peer.received('/event')[0]['body'])
+equal((event['type'], event['data']['Qty'], 'dataschema' in event), ('planthub.test.mapped.v1', 3, False), 'of its type, without schema')
 
 finish()

@@ -449,35 +449,57 @@ CREATE OR REPLACE FUNCTION planthub.check_condition(condition text) RETURNS void
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_check_condition';
 COMMENT ON FUNCTION planthub.check_condition(text) IS 'Internal: refuses a condition of a route that is no good expression';
 
+-- A mapping that is there for some site at least; whether it is for that of a message shows when the message comes.
+CREATE OR REPLACE FUNCTION planthub.check_route_mapping(mapping text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parts constant text[] := regexp_match(mapping, '^([^@]*)(?:@([0-9]{1,9})(?::(.*))?)?$');
+BEGIN
+    IF mapping <> '' AND NOT EXISTS (
+        SELECT FROM planthub.mapping AS m
+        WHERE m.name = parts[1]
+          AND CASE WHEN parts[2] IS NULL THEN m.status = 'active'
+              ELSE m.version = parts[2]::int AND m.site = coalesce(parts[3], '*') END) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format(CASE WHEN parts[2] IS NULL THEN 'mapping "%s" has no active version' ELSE 'mapping "%s" does not exist' END, mapping),
+            HINT = 'Create it with planthub.create_mapping() and planthub.activate_mapping(), or look in the table planthub.mapping.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.check_route_mapping(text) IS 'Internal: refuses a mapping that no message could use';
+
 CREATE OR REPLACE FUNCTION planthub.create_route(code text, topic_pattern text, endpoint text, site text DEFAULT '*',
     priority int DEFAULT 5, key_policy text DEFAULT 'block', expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT true, condition text DEFAULT NULL) RETURNS void
+    enabled boolean DEFAULT true, condition text DEFAULT NULL, mapping text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_condition(nullif(condition, ''));
+    PERFORM planthub.check_route_mapping(mapping);
     PERFORM planthub.config_insert('route', code,
         jsonb_build_object('code', code, 'topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
             'priority', priority, 'key_policy', key_policy, 'expires_after', expires_after, 'enabled', enabled,
-            'condition', nullif(condition, '')));
+            'condition', nullif(condition, ''), 'mapping', nullif(mapping, '')));
 END
 $$;
-COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain()';
+COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text, text) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain().  mapping: translates the data on their way out';
 
 CREATE OR REPLACE FUNCTION planthub.alter_route(code text, topic_pattern text DEFAULT NULL, endpoint text DEFAULT NULL,
     site text DEFAULT NULL, priority int DEFAULT NULL, key_policy text DEFAULT NULL, expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL, condition text DEFAULT NULL) RETURNS void
+    enabled boolean DEFAULT NULL, condition text DEFAULT NULL, mapping text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_condition(nullif(condition, ''));
+    PERFORM planthub.check_route_mapping(mapping);
     PERFORM planthub.config_update('route', code,
         jsonb_strip_nulls(jsonb_build_object('topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
             'priority', priority, 'key_policy', key_policy, 'enabled', enabled)) ||
         CASE WHEN expires_after IS NULL THEN '{}'
              ELSE jsonb_build_object('expires_after', nullif(expires_after, interval '0')) END ||
-        CASE WHEN condition IS NULL THEN '{}' ELSE jsonb_build_object('condition', nullif(condition, '')) END);
+        CASE WHEN condition IS NULL THEN '{}' ELSE jsonb_build_object('condition', nullif(condition, '')) END ||
+        CASE WHEN mapping IS NULL THEN '{}' ELSE jsonb_build_object('mapping', nullif(mapping, '')) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
+COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text, text) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages, mapping '''' the data as they are.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
 
 CREATE OR REPLACE FUNCTION planthub.drop_route(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

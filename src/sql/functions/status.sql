@@ -37,7 +37,7 @@ SELECT d.id AS delivery_id, d.message_id, m.topic, m.key, d.site, e.code AS endp
        CASE WHEN h.state IN ('retry', 'scheduled') THEN h.due_at END AS next_attempt_at,
        coalesce(h.last_error, a.last_error) AS last_error,
        h.reason, h.since AS held_since, h.expires_at, m.recorded_at, a.last_attempt_at,
-       r.code AS route, e.system, c.priority, d.replay_of, m.subject, m.correlation_id
+       r.code AS route, e.system, c.priority, d.replay_of, m.subject, m.correlation_id, a.mapping
 FROM planthub.delivery AS d
 LEFT JOIN planthub.message AS m ON m.slot = d.message_slot AND m.id = d.message_id
 LEFT JOIN planthub.held AS h ON h.delivery_id = d.id
@@ -48,7 +48,8 @@ LEFT JOIN LATERAL (
     SELECT max(t.n) AS tries, max(t.started_at) AS last_attempt_at,
            max(t.outcome) FILTER (WHERE t.outcome IN ('success', 'duplicate', 'expired', 'discarded')) AS final,
            (array_agg(t.status ORDER BY t.started_at DESC, t.n DESC))[1] AS last_status,
-           (array_agg(t.error ORDER BY t.started_at DESC, t.n DESC))[1] AS last_error
+           (array_agg(t.error ORDER BY t.started_at DESC, t.n DESC))[1] AS last_error,
+           (array_agg(t.mapping ORDER BY t.started_at DESC, t.n DESC))[1] AS mapping
     FROM planthub.attempt AS t WHERE t.delivery_id = d.id) AS a ON true;
 COMMENT ON VIEW planthub.delivery_status IS 'Every delivery with its present state: queued, in_flight, delivered, retry, blocked, scheduled, parked, in_doubt, paused, dead, expired or discarded';
 COMMENT ON COLUMN planthub.delivery_status.delivery_id IS 'The delivery';
@@ -73,6 +74,7 @@ COMMENT ON COLUMN planthub.delivery_status.priority IS 'Priority: 0 goes first';
 COMMENT ON COLUMN planthub.delivery_status.replay_of IS 'Delivery that this one repeats';
 COMMENT ON COLUMN planthub.delivery_status.subject IS 'CloudEvents subject of the message';
 COMMENT ON COLUMN planthub.delivery_status.correlation_id IS 'CloudEvents correlationid of the message';
+COMMENT ON COLUMN planthub.delivery_status.mapping IS 'Version of the mapping that made the data of the last try';
 
 CREATE OR REPLACE VIEW planthub.held_status AS
 SELECT h.delivery_id, h.message_id, m.topic, h.key, h.site, e.code AS endpoint,

@@ -102,7 +102,8 @@ CREATE TABLE planthub.route (
     expires_after  interval CHECK (expires_after > '0'),
     enabled        boolean NOT NULL DEFAULT true,
     lane           int NOT NULL REFERENCES planthub.lane,
-    condition      text CHECK (condition <> '')
+    condition      text CHECK (condition <> ''),
+    mapping        text COLLATE "C" CHECK (mapping ~ '^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8}(:.+)?)?$')
 );
 COMMENT ON TABLE planthub.route IS 'Which messages go to which endpoint, and how';
 COMMENT ON COLUMN planthub.route.id IS 'Short number used in the log tables';
@@ -115,6 +116,7 @@ COMMENT ON COLUMN planthub.route.key_policy IS 'block: later deliveries of a key
 COMMENT ON COLUMN planthub.route.expires_after IS 'Age at which a delivery is no longer worth sending';
 COMMENT ON COLUMN planthub.route.enabled IS 'A disabled route gives no deliveries to new messages; those it gave are still sent';
 COMMENT ON COLUMN planthub.route.condition IS 'JMESPath expression over the data (@, $) and attributes ($env) of a message; the route takes those for which it is true (not false, null, "", [] or {}); null: all.  When it cannot be evaluated, the delivery is parked as CONDITION_FAILED';
+COMMENT ON COLUMN planthub.route.mapping IS 'Mapping of the data on their way out, applied when a worker takes the message: a name (its active version for the site of the message), name@3 or name@3:P1; null: the data as they are.  When it fails, the delivery is parked as MAPPING_FAILED with the list of errors';
 COMMENT ON COLUMN planthub.route.lane IS 'Lane of its endpoint and priority; found or made by a trigger';
 
 CREATE TABLE planthub.pause (
@@ -161,4 +163,5 @@ COMMENT ON CONSTRAINT route_topic_pattern_check ON planthub.route IS 'A pattern 
 COMMENT ON CONSTRAINT route_priority_check ON planthub.route IS 'Use 0 (first) to 9 (last)';
 COMMENT ON CONSTRAINT route_key_policy_check ON planthub.route IS 'Use block or skip';
 COMMENT ON CONSTRAINT route_condition_check ON planthub.route IS 'Leave it out when every message of the topic and site is wanted';
+COMMENT ON CONSTRAINT route_mapping_check ON planthub.route IS 'Use the name of a mapping, or one of its versions, such as order-to-mes@3 or order-to-mes@3:P1';
 COMMENT ON CONSTRAINT route_expires_after_check ON planthub.route IS 'Use a positive interval';

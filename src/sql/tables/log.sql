@@ -128,7 +128,8 @@ CREATE TABLE planthub.attempt (
     site           text COLLATE "C" NOT NULL,
     error          text,
     response       text,
-    request_digest bytea
+    request_digest bytea,
+    mapping        text COLLATE "C"
 ) PARTITION BY LIST (slot);
 COMMENT ON TABLE planthub.attempt IS 'Tries at deliveries and how each ended; also what was closed without a try';
 COMMENT ON COLUMN planthub.attempt.delivery_id IS 'The delivery';
@@ -145,6 +146,7 @@ COMMENT ON COLUMN planthub.attempt.site IS 'Site of the message';
 COMMENT ON COLUMN planthub.attempt.error IS 'What went wrong';
 COMMENT ON COLUMN planthub.attempt.response IS 'Beginning of the answer, when it was not a success';
 COMMENT ON COLUMN planthub.attempt.request_digest IS 'SHA-256 of the request body';
+COMMENT ON COLUMN planthub.attempt.mapping IS 'Version of the mapping that made the data, such as order-to-mes@3; null: the data as it is';
 
 DO $$
 DECLARE

@@ -1,4 +1,4 @@
--- Conditions of routes: checked when they are made, evaluated by publish(), explained.
+-- Routes: conditions are checked when they are made, evaluated by publish(), explained; mappings on the way out.
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -78,3 +78,18 @@ SELECT routes FROM made WHERE id = :m;
 SELECT route, matches, reason, detail FROM planthub.route_explain('test.moved', 'P2', '{}') WHERE route = 'large';
 \set VERBOSITY terse
 UPDATE planthub.route SET condition = '' WHERE code = 'large';
+
+-- mappings of routes
+\set VERBOSITY default
+SELECT planthub.create_mapping('to-mes', '{"n": "=qty"}');
+SELECT planthub.create_route('mapped', 'test.#', 'mes-moves', mapping => 'to-mes');
+SELECT planthub.create_route('mapped', 'test.#', 'mes-moves', mapping => 'to-mes@1');
+SELECT planthub.alter_route('mapped', mapping => 'to-mes@2');
+SELECT planthub.alter_route('mapped', mapping => 'to-mes@1:P1');
+SELECT planthub.alter_route('mapped', mapping => 'To MES');
+SELECT planthub.activate_mapping('to-mes', version => 1);
+SELECT planthub.alter_route('mapped', mapping => 'to-mes');
+SELECT code, mapping FROM planthub.route WHERE code = 'mapped';
+SELECT planthub.alter_route('mapped', priority => 3);
+SELECT planthub.alter_route('mapped', mapping => '');
+SELECT code, mapping, priority FROM planthub.route WHERE code = 'mapped';

@@ -1,0 +1,77 @@
+/*
+ * mapped.c
+ *	  A message as its target wants it.
+ *
+ * The active version may be gone, or no longer compile, or call a function that fails: all of that concerns the
+ * deliveries of one route, so it runs in a subtransaction and ends in an error text for planthub.held.
+ */
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "engine/mapped.h"
+#include "json/mapping.h"
+#include "pg/careful.h"
+
+typedef struct Work
+{
+	const char *reference;
+	const PhMappedMessage *message;
+	PhMapped   *mapped;
+} Work;
+
+static void
+put(PhValue *object, const char *name, const PhValue *value)
+{
+	ph_object_append(object, name, strlen(name), value);
+}
+
+static void
+put_text(PhValue *object, const char *name, const char *value)
+{
+	PhValue		string = ph_value_text(value);
+
+	put(object, name, &string);
+}
+
+static Jsonb *
+make_env(const PhMappedMessage *message)
+{
+	PhValue		env = ph_subject_env(message->subject);
+	PhValue		id = ph_value_int(message->message_id);
+
+	put(&env, "message_id", &id);
+	put_text(&env, "received_at", message->recorded_at);
+	if (message->endpoint != NULL)
+	{
+		put_text(&env, "system", message->endpoint->system);
+		put_text(&env, "endpoint", message->endpoint->code);
+	}
+	ph_object_finish(&env);
+	return ph_value_to_jsonb(&env, NULL);
+}
+
+static void
+apply(void *arg)
+{
+	Work	   *work = arg;
+	PhMapped   *mapped = work->mapped;
+	const PhSubject *subject = work->message->subject;
+	const PhMapping *mapping = ph_mapping_get(work->reference, subject->site);
+	Jsonb	   *errors = NULL;
+
+	mapped->version = pstrdup(mapping->id);
+	mapped->data = ph_mapping_apply(mapping, DatumGetJsonbP(subject->data), make_env(work->message), &errors);
+	if (mapped->data == NULL)
+		mapped->error = JsonbToCString(NULL, &errors->root, VARSIZE(errors));
+}
+
+void
+ph_mapped_apply(const char *reference, const PhMappedMessage *message, PhMapped *mapped)
+{
+	Work		work = {reference, message, mapped};
+
+	memset(mapped, 0, sizeof(PhMapped));
+	if (!ph_careful(apply, &work, &mapped->error))
+		mapped->data = NULL;
+}

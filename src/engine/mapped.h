@@ -1,0 +1,32 @@
+/*
+ * mapped.h
+ *	  A message as its target wants it: its data, translated by the mapping of its route.
+ */
+#ifndef PLANTHUB_MAPPED_H
+#define PLANTHUB_MAPPED_H
+
+#include "engine/condition.h"
+#include "engine/config.h"
+
+typedef struct PhMappedMessage
+{
+	const PhSubject *subject;
+	int64		message_id;
+	const char *recorded_at;	/* RFC 3339 */
+	const PhEndpoint *endpoint; /* NULL: not known */
+} PhMappedMessage;
+
+typedef struct PhMapped
+{
+	const char *version;		/* name@version that was used; NULL: it could not be found or compiled */
+	Jsonb	   *data;			/* NULL: see error */
+	const char *error;			/* a JSON array of errors, or a line */
+} PhMapped;
+
+/*
+ * Applies a mapping.  Its $env has what conditions have, and message_id, received_at, system and endpoint.  Never raises
+ * what the mapping or the message is to blame for.  Everything is in the current memory context.
+ */
+extern void ph_mapped_apply(const char *reference, const PhMappedMessage *message, PhMapped *mapped);
+
+#endif
