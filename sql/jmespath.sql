@@ -439,7 +439,9 @@ RESET statement_timeout;
 -- what an expression reads, and what it should not say
 SELECT * FROM planthub.jmespath_explain($$let $x = order in $x.items[?qty > '1' && !a.b].{q: round(qty / f, 2),
     u: unit(qty, uom, 'KGM'), site: $env.site, l: a-b, n: to_number(x), x: xref('uom', u).f}$$);
-SELECT * FROM planthub.jmespath_explain('$.a[*].b | [0]');
+SELECT * FROM planthub.jmespath_explain('$.a[*].b | [0].c');
+SELECT * FROM planthub.jmespath_explain('let $x = a[?b].c in $x[0].d || $x[*].e || $x.f || sort_by($x, &g)');
+SELECT * FROM planthub.jmespath_explain('a[][].b || c[*][*].d');
 SELECT * FROM planthub.jmespath_explain('sort_by(items, &no)[*].qty');
 SELECT * FROM planthub.jmespath_explain('a.* || b[0][-1] || c[1:2].d');
 SELECT * FROM planthub.jmespath_explain('a[?b][0] / 2');

@@ -9,11 +9,18 @@
 
 #include "json/evaluate.h"
 
-/* A variable that the expression binds itself; path NULL: not known. */
+/* Where a value comes from.  A projection makes a list whose elements come from there. */
+typedef struct Path
+{
+	const char *text;			/* NULL: not known */
+	bool		list;
+} Path;
+
+/* A variable that the expression binds itself. */
 typedef struct Binding
 {
 	const PhNode *node;
-	const char *path;
+	Path		path;
 	const struct Binding *outer;
 } Binding;
 
@@ -24,7 +31,9 @@ typedef struct Walk
 	PhUse	  **tail;
 } Walk;
 
-static const char *follow(Walk *walk, const PhNode *node, const char *current, const Binding *scope);
+static const Path unknown = {NULL, false};
+
+static Path follow(Walk *walk, const PhNode *node, Path current, const Binding *scope);
 
 static void
 note(Walk *walk, PhUseKind kind, const char *name, const PhNode *node)
@@ -46,21 +55,36 @@ note(Walk *walk, PhUseKind kind, const char *name, const PhNode *node)
 
 /* Follows, and takes what is at the end of the way as read. */
 static void
-read_whole(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+read_whole(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
-	const char *path = follow(walk, node, current, scope);
+	Path		path = follow(walk, node, current, scope);
 
-	if (path != NULL)
-		note(walk, PH_USE_FIELD, path, node);
+	if (path.text != NULL)
+		note(walk, PH_USE_FIELD, path.text, node);
 }
 
-static const char *
-extend(const char *path, const char *more)
+static Path
+make_path(const char *text)
 {
-	return path == NULL ? NULL : psprintf("%s%s", path, more);
+	Path		path = {text, false};
+
+	return path;
 }
 
-static const char *
+static Path
+extend(Path path, const char *more)
+{
+	return path.text == NULL ? unknown : make_path(psprintf("%s%s", path.text, more));
+}
+
+/* One element, or each, of the value. */
+static Path
+element_of(Path path, const char *which)
+{
+	return path.list ? make_path(path.text) : extend(path, which);
+}
+
+static Path
 follow_variable(Walk *walk, const PhNode *node, const Binding *scope)
 {
 	const char *name;
@@ -72,26 +96,28 @@ follow_variable(Walk *walk, const PhNode *node, const Binding *scope)
 	}
 	name = pnstrdup(node->text, node->length);
 	note(walk, PH_USE_VARIABLE, name, node);
-	return psprintf("$%s", name);
+	return make_path(psprintf("$%s", name));
 }
 
-static const char *
-follow_projection(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+static Path
+follow_projection(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
-	const char *path = extend(follow(walk, node->left, current, scope),
-							  node->type == PH_NODE_PROJECT_VALUES ? ".*" : "[]");
+	Path		path = element_of(follow(walk, node->left, current, scope),
+								  node->type == PH_NODE_PROJECT_VALUES ? ".*" : "[]");
 
 	if (node->third != NULL)
 		read_whole(walk, node->third, path, scope);
-	return follow(walk, node->right, path, scope);
+	path = follow(walk, node->right, path, scope);
+	path.list = path.text != NULL;
+	return path;
 }
 
 /* References are followed from the elements of the first argument that is none. */
-static const char *
-follow_call(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+static Path
+follow_call(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
 	const PhNode *argument;
-	const char *elements = NULL;
+	Path		elements = unknown;
 	bool		known = false;
 
 	note(walk, PH_USE_FUNCTION, pnstrdup(node->text, node->length), node);
@@ -100,15 +126,15 @@ follow_call(Walk *walk, const PhNode *node, const char *current, const Binding *
 		note(walk, PH_USE_XREF, pnstrdup(node->list->text, node->list->length), node);
 	for (argument = node->list; argument != NULL; argument = argument->next)
 	{
-		const char *path;
+		Path		path;
 
 		if (argument->type == PH_NODE_REFERENCE)
 			continue;
 		path = follow(walk, argument, current, scope);
-		if (path != NULL)
-			note(walk, PH_USE_FIELD, path, argument);
+		if (path.text != NULL)
+			note(walk, PH_USE_FIELD, path.text, argument);
 		if (!known)
-			elements = extend(path, "[]");
+			elements = element_of(path, "[]");
 		known = true;
 	}
 	for (argument = node->list; argument != NULL; argument = argument->next)
@@ -116,11 +142,11 @@ follow_call(Walk *walk, const PhNode *node, const char *current, const Binding *
 		if (argument->type == PH_NODE_REFERENCE)
 			read_whole(walk, argument->left, elements, scope);
 	}
-	return NULL;
+	return unknown;
 }
 
-static const char *
-follow_let(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+static Path
+follow_let(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
 	Binding    *bindings = palloc(node->n * sizeof(Binding));
 	const PhNode *binding;
@@ -136,8 +162,8 @@ follow_let(Walk *walk, const PhNode *node, const char *current, const Binding *s
 }
 
 /* Every part is read, and nothing is known of the result. */
-static const char *
-follow_parts(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+static Path
+follow_parts(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
 	const PhNode *parts[] = {node->left, node->right, node->third};
 	const PhNode *item;
@@ -150,28 +176,27 @@ follow_parts(Walk *walk, const PhNode *node, const char *current, const Binding 
 	}
 	for (item = node->list; item != NULL; item = item->next)
 		read_whole(walk, item, current, scope);
-	return NULL;
+	return unknown;
 }
 
-/* Path of the value, or NULL when nobody can know. */
-static const char *
-follow(Walk *walk, const PhNode *node, const char *current, const Binding *scope)
+static Path
+follow(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
 	switch (node->type)
 	{
 		case PH_NODE_CURRENT:
 			return current;
 		case PH_NODE_ROOT:
-			return "$";
+			return make_path("$");
 		case PH_NODE_VARIABLE:
 			return follow_variable(walk, node, scope);
 		case PH_NODE_FIELD:
-			return extend(current, psprintf(".%.*s", node->length, node->text));
+			return current.list ? unknown : extend(current, psprintf(".%.*s", node->length, node->text));
 		case PH_NODE_LITERAL:
 		case PH_NODE_STRING:
-			return NULL;
+			return unknown;
 		case PH_NODE_INDEX:
-			return extend(follow(walk, node->left, current, scope), psprintf("[" INT64_FORMAT "]", node->range[0]));
+			return element_of(follow(walk, node->left, current, scope), psprintf("[" INT64_FORMAT "]", node->range[0]));
 		case PH_NODE_SLICE:
 		case PH_NODE_FLATTEN:
 			return follow(walk, node->left, current, scope);
@@ -198,6 +223,6 @@ ph_jmespath_uses(const PhExpression *expression)
 	Walk		walk = {expression, NULL, NULL};
 
 	walk.tail = &walk.first;
-	read_whole(&walk, expression->node, "@", NULL);
+	read_whole(&walk, expression->node, make_path("@"), NULL);
 	return walk.first;
 }
