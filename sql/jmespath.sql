@@ -445,6 +445,7 @@ SELECT * FROM planthub.jmespath_explain('a[][].b || c[*][*].d');
 SELECT * FROM planthub.jmespath_explain('sort_by(items, &no)[*].qty');
 SELECT * FROM planthub.jmespath_explain('a.* || b[0][-1] || c[1:2].d');
 SELECT * FROM planthub.jmespath_explain('a[?b][0] / 2');
+SELECT * FROM planthub.jmespath_explain('a == null ? true : a.null || b[*].false || "true" || `null`');
 SELECT * FROM planthub.jmespath_explain('a[');
 
 -- the cache: many expressions, twice

@@ -94,22 +94,42 @@ check_node(Lint *lint, const PhNode *node, bool rounded)
 		warn(lint, node, "to_number() makes null of what is no number; number() says so");
 }
 
+/* null, true and false are names of fields in JMESPath; x.null and x[*].null may be meant. */
 static void
-check(Lint *lint, const PhNode *node, bool rounded)
+check_constant(Lint *lint, const PhNode *node, const PhNode *parent)
+{
+	static const char *const constants[] = {"null", "true", "false"};
+	int			i;
+
+	if (node->type != PH_NODE_FIELD || lint->expression->text[node->offset] == '"' ||
+		(parent != NULL && parent->right == node && (parent->type == PH_NODE_SUB || is_projection(parent) ||
+													 parent->type == PH_NODE_PROJECT_SLICE ||
+													 parent->type == PH_NODE_PROJECT_VALUES)))
+		return;
+	for (i = 0; i < lengthof(constants); i++)
+	{
+		if (node->length == strlen(constants[i]) && memcmp(node->text, constants[i], node->length) == 0)
+			warn(lint, node, psprintf("%s is the name of a field here; write `%s`", constants[i], constants[i]));
+	}
+}
+
+static void
+check(Lint *lint, const PhNode *node, const PhNode *parent, bool rounded)
 {
 	const PhNode *parts[] = {node->left, node->right, node->third};
 	const PhNode *item;
 	int			i;
 
+	check_constant(lint, node, parent);
 	check_node(lint, node, rounded);
 	rounded = rounded || is_rounding(node);
 	for (i = 0; i < lengthof(parts); i++)
 	{
 		if (parts[i] != NULL)
-			check(lint, parts[i], rounded);
+			check(lint, parts[i], node, rounded);
 	}
 	for (item = node->list; item != NULL; item = item->next)
-		check(lint, item, rounded);
+		check(lint, item, node, rounded);
 }
 
 const PhWarning *
@@ -118,6 +138,6 @@ ph_jmespath_warnings(const PhExpression *expression)
 	Lint		lint = {expression, NULL, NULL};
 
 	lint.tail = &lint.first;
-	check(&lint, expression->node, false);
+	check(&lint, expression->node, NULL, false);
 	return lint.first;
 }
