@@ -240,11 +240,38 @@ compare_hashes(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+static uint64
+hash_key(text *key, uint64 site_hash)
+{
+	return hash_bytes_extended((unsigned char *) VARDATA_ANY(key), (int) VARSIZE_ANY_EXHDR(key), site_hash);
+}
+
+static uint64
+hash_site(const char *site)
+{
+	return hash_bytes_extended((const unsigned char *) site, (int) strlen(site), 0);
+}
+
+static bool
+lock_hash(uint64 hash, bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, ADVISORY_CLASS);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+ph_publish_lock_key(const char *site, text *key, bool wait)
+{
+	return lock_hash(hash_key(key, hash_site(site)), wait);
+}
+
 void
 ph_publish_serialise(const char *site, text **keys, int n)
 {
 	uint64	   *hashes = MemoryContextAllocHuge(CurrentMemoryContext, Max(n, 1) * sizeof(uint64));
-	uint64		site_hash = hash_bytes_extended((const unsigned char *) site, (int) strlen(site), 0);
+	uint64		site_hash = hash_site(site);
 	int			i;
 
 	for (i = 0; i < n; i++)
@@ -254,19 +281,14 @@ ph_publish_serialise(const char *site, text **keys, int n)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not be null when \"%s\" is true", "key", "serialise"),
 					 errdetail("Messages without key have no order.")));
-		hashes[i] = hash_bytes_extended((unsigned char *) VARDATA_ANY(keys[i]), (int) VARSIZE_ANY_EXHDR(keys[i]),
-										site_hash);
+		hashes[i] = hash_key(keys[i], site_hash);
 	}
 	/* Always in one order, so that two transactions do not wait for each other. */
 	qsort(hashes, n, sizeof(uint64), compare_hashes);
 	for (i = 0; i < n; i++)
 	{
-		LOCKTAG		tag;
-
-		if (i > 0 && hashes[i] == hashes[i - 1])
-			continue;
-		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hashes[i] >> 32), (uint32) hashes[i], ADVISORY_CLASS);
-		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		if (i == 0 || hashes[i] != hashes[i - 1])
+			(void) lock_hash(hashes[i], true);
 	}
 	pfree(hashes);
 }
@@ -410,6 +432,8 @@ fill_message(PhPublication *publication, const PhFact *fact)
 													   publication->recorded_at);
 	message[MESSAGE_EVENT_OFFSET] = Int16GetDatum(fact->event_offset);
 	null[MESSAGE_EVENT_OFFSET] = !fact->has_event_offset;
+	if (fact->version != 0)
+		message[MESSAGE_VERSION] = Int32GetDatum(fact->version);
 	set_text(publication, MESSAGE_KEY, fact->key);
 	set_text(publication, MESSAGE_SOURCE, fact->source);
 	set_text(publication, MESSAGE_EVENT_ID, fact->event_id);
@@ -420,7 +444,7 @@ fill_message(PhPublication *publication, const PhFact *fact)
 	message[MESSAGE_ATTRIBUTES] = fact->attributes;
 	null[MESSAGE_ATTRIBUTES] = fact->attributes == 0;
 	message[MESSAGE_DATA] = fact->data;
-	if (fact->event_id == NULL)
+	if (fact->event_id == NULL || fact->received)
 		return;
 
 	if (fact->source == NULL)
@@ -491,7 +515,7 @@ ph_publish_row(PhPublication *publication, const PhFact *fact)
 	if (publication->contract != NULL)
 		ph_contract_require(publication->contract, fact->data);
 	fill_message(publication, fact);
-	id = ph_sequence_next("message_id_seq");
+	id = fact->id != 0 ? fact->id : ph_sequence_next("message_id_seq");
 	publication->message[MESSAGE_ID] = Int64GetDatum(id);
 	ph_append_row(publication->messages, publication->message, publication->message_null);
 

@@ -19,6 +19,9 @@ typedef struct PhFact
 	text	   *traceparent;
 	Datum		attributes;		/* 0: none */
 	Datum		data;
+	int64		id;				/* number it has already; 0: the next */
+	int			version;		/* of its contract; 0: the present one of the topic */
+	bool		received;		/* its identity was checked when it was received */
 	bool		has_event_time;
 	bool		has_event_offset;
 	bool		has_not_before;
@@ -34,6 +37,9 @@ typedef struct PhPublication PhPublication;
  * commits.  To be called before ph_publish_open().
  */
 extern void ph_publish_serialise(const char *site, text **keys, int n);
+
+/* The same for one key; false when it must not wait and another transaction has the key. */
+extern bool ph_publish_lock_key(const char *site, text *key, bool wait);
 
 /*
  * Any number of messages of one topic and site.  Everything belongs to the current memory context.  As with PhAppend,

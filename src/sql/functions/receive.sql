@@ -1,0 +1,401 @@
+-- receive: one event after the other, from arrival to outcome; what waits, and what releases it.  Re-runnable.
+
+-- Checks in the order of the rules from the references in the data to the effects; writes only what an applied event
+-- writes (and the history that an effect keeps of what it ignored).
+CREATE OR REPLACE FUNCTION planthub.evaluate(INOUT m planthub.inbound, waived text[], OUT violations planthub.violation[])
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    effect text;
+    found  record;
+BEGIN
+    IF m.data::text LIKE '%"scheme"%' THEN
+        found := planthub.resolve_references(m, m.data, NULL, '/data');
+        IF found.violations IS NOT NULL THEN
+            violations := found.violations;
+            RETURN;
+        END IF;
+        m.data := found.resolved;
+    END IF;
+    IF m.event_time > m.sent_at + (m.policies->>'future_event_limit_min')::numeric * interval '1 min' THEN
+        violations := planthub.violation('EVENT_IN_FUTURE', '/time',
+            format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at));
+        RETURN;
+    ELSIF m.event_time < m.sent_at - (m.policies->>'late_event_limit_h')::numeric * interval '1 h' AND 'EVENT_TOO_OLD' <> ALL (waived) THEN
+        violations := planthub.violation('EVENT_TOO_OLD', '/time',
+            format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at), 'decision', m.id::text);
+        RETURN;
+    END IF;
+    SELECT e.function INTO effect FROM planthub.effect AS e WHERE e.topic = m.topic;
+    IF effect IS NOT NULL THEN
+        violations := planthub.call_effect(effect, m);
+        IF violations IS NOT NULL AND planthub.stops(m, violations) THEN
+            RETURN;
+        END IF;
+    END IF;
+    PERFORM planthub.publish_inbound(m);
+END
+$$;
+COMMENT ON FUNCTION planthub.evaluate(planthub.inbound, text[]) IS 'Internal: checks an event and, when nothing stops it, writes its effects and publishes it';
+
+-- The earlier event with this identity, if there is one: what receiving it again means.
+CREATE OR REPLACE FUNCTION planthub.check_duplicate(m planthub.inbound, business_key text, hash bytea,
+    OUT violations planthub.violation[], OUT earlier bigint, OUT again boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    other record;
+BEGIN
+    SELECT i.id, i.hash, i.outcome, true AS same_id INTO other FROM planthub.inbox AS i
+    WHERE i.source = m.source AND i.event_id = m.event_id AND i.owns;
+    IF NOT FOUND THEN
+        SELECT i.id, i.hash, i.outcome, false AS same_id INTO other FROM planthub.inbox AS i
+        WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = check_duplicate.business_key;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    earlier := other.id;
+    IF other.hash <> hash THEN
+        violations := planthub.violation('DUPLICATE_CONFLICT', CASE WHEN other.same_id THEN '/id' ELSE '/data' END,
+            format('Event %s has the same %s and another content.', other.id, CASE WHEN other.same_id THEN 'source and id' ELSE 'business key' END));
+    ELSIF other.same_id AND other.outcome = 'rejected' THEN
+        again := true;  -- nothing came of it: whoever sends it again wants it checked again
+    ELSE
+        violations := planthub.violation('DUPLICATE_IGNORED', CASE WHEN other.same_id THEN '/id' ELSE '/data' END,
+            format('It is event %s, which was %s.', other.id, replace(other.outcome, '_', ' ')));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.check_duplicate(planthub.inbound, text, bytea) IS 'Internal: whether an event arrived before';
+
+CREATE OR REPLACE FUNCTION planthub.business_key(data jsonb, members text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    member text;
+    key    text;
+BEGIN
+    IF members IS NULL THEN
+        RETURN NULL;
+    END IF;
+    FOREACH member IN ARRAY members LOOP
+        key := concat(key || chr(31), data->>member);
+    END LOOP;
+    RETURN key;
+END
+$$;
+COMMENT ON FUNCTION planthub.business_key(jsonb, text[]) IS 'Internal: what identifies a fact for its source: the values of these members';
+
+CREATE OR REPLACE FUNCTION planthub.store_event(m planthub.inbound, event jsonb, business_key text, hash bytea, owns boolean,
+    verdict record, INOUT outcome text DEFAULT NULL, INOUT code text DEFAULT NULL, INOUT message_id bigint DEFAULT NULL, INOUT violations jsonb DEFAULT NULL)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO planthub.inbox AS i (id, received_at, event_time, outcome_at, owns, outcome, code, site, system, topic, key, source,
+        event_id, business_key, hash, violations, event)
+    VALUES (m.id, clock_timestamp(), m.event_time, clock_timestamp(), owns, verdict.outcome, verdict.code, m.site, m.system, m.topic, m.key,
+        m.source, m.event_id, CASE WHEN owns AND verdict.outcome <> 'rejected' THEN business_key END, hash, verdict.report, event);
+    outcome := verdict.outcome;
+    code := verdict.code;
+    message_id := m.id;
+    violations := verdict.report;
+END
+$$;
+COMMENT ON FUNCTION planthub.store_event(planthub.inbound, jsonb, text, bytea, boolean, record, text, text, bigint, jsonb) IS 'Internal: writes the event into the inbox';
+
+CREATE OR REPLACE FUNCTION planthub.park(m planthub.inbound, code text, kind text, key text, waived text[] DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO planthub.parked AS p (message_id, site, kind, key, code, since, event_time, case_at, waived)
+    VALUES (m.id, m.site, coalesce(kind, 'decision'), coalesce(key, m.id::text), code, clock_timestamp(), m.event_time,
+        clock_timestamp() + (m.policies->>'park_ttl_min')::numeric * interval '1 min', waived)
+    ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET kind = excluded.kind, key = excluded.key, code = excluded.code, due = false;
+END
+$$;
+COMMENT ON FUNCTION planthub.park(planthub.inbound, text, text, text, text[]) IS 'Internal: lets an event wait';
+
+-- An event that waits must not miss what arrives at this moment: with the thing locked it is looked at once more.
+CREATE OR REPLACE FUNCTION planthub.evaluate_or_park(INOUT m planthub.inbound, waived text[], OUT outcome text, OUT code text, OUT report jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    start   planthub.inbound := m;
+    result  record;
+    verdict record;
+    locked  text[];
+BEGIN
+    LOOP
+        result := planthub.evaluate(start, waived);
+        m := result.m;
+        IF result.violations IS NULL THEN
+            outcome := 'applied';
+            RETURN;
+        END IF;
+        verdict := planthub.judge(m, result.violations);
+        EXIT WHEN verdict.outcome <> 'parked' OR locked @> ARRAY[concat(verdict.kind, ' ', verdict.key)];
+        PERFORM planthub.lock_things(verdict.kind, ARRAY[verdict.key]);
+        locked := locked || concat(verdict.kind, ' ', verdict.key);
+    END LOOP;
+    outcome := verdict.outcome;
+    code := verdict.code;
+    report := verdict.report;
+    IF outcome = 'parked' THEN
+        PERFORM planthub.park(m, code, verdict.kind, verdict.key, waived);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.evaluate_or_park(planthub.inbound, text[]) IS 'Internal: evaluates an event and lets it wait when it has to';
+
+-- kind, keys: what has just come to be.  Events that wait for it are evaluated at the end of this receive().
+CREATE OR REPLACE FUNCTION planthub.bring(kind text, keys text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM planthub.lock_things(kind, keys);
+    UPDATE planthub.parked AS p SET due = true WHERE p.kind = bring.kind AND p.key = ANY (keys) AND NOT p.due;
+END
+$$;
+COMMENT ON FUNCTION planthub.bring(text, text[]) IS 'Releases the events that wait for things of this kind; for effects, after they have written the things';
+
+-- Evaluates a parked event again.  false: another transaction is working on its ordering key.
+CREATE OR REPLACE FUNCTION planthub.retry_parked(p planthub.parked) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    i     planthub.inbox;
+    m     planthub.inbound;
+    found record;
+BEGIN
+    SELECT * INTO i FROM planthub.inbox AS x WHERE x.id = p.message_id;
+    IF NOT planthub.lock_key(i.site, i.key, false) THEN
+        RETURN false;
+    END IF;
+    m := planthub.open_event(i.event);
+    m.id := i.id;
+    m.site := i.site;
+    found := planthub.check_source(i.event, m);
+    m := found.m;
+    IF found.violations IS NULL THEN
+        found := planthub.evaluate_or_park(m, p.waived);
+    ELSE
+        found := planthub.judge(m, found.violations);
+    END IF;
+    IF found.outcome <> 'parked' THEN
+        DELETE FROM planthub.parked AS x WHERE x.message_id = p.message_id;
+        PERFORM planthub.close_case(p.case_id);
+    END IF;
+    UPDATE planthub.inbox AS x SET outcome = found.outcome, code = found.code, violations = found.report, outcome_at = clock_timestamp(),
+        attempts = x.attempts + 1, business_key = CASE WHEN found.outcome <> 'rejected' THEN x.business_key END
+    WHERE x.id = p.message_id;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION planthub.retry_parked(planthub.parked) IS 'Internal: evaluates a parked event again';
+
+-- Released events, the earliest first; applying one may release others.
+CREATE OR REPLACE FUNCTION planthub.retry_due() RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    next planthub.parked;
+    busy bigint[] := '{}';
+    n    int := 0;
+BEGIN
+    LOOP
+        SELECT * INTO next FROM planthub.parked AS p WHERE p.due AND p.message_id <> ALL (busy)
+        ORDER BY p.event_time, p.message_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+        EXIT WHEN NOT FOUND;
+        IF planthub.retry_parked(next) THEN
+            n := n + 1;
+        ELSE
+            busy := busy || next.message_id;    -- stays due: planthub.release_due() takes it later
+        END IF;
+    END LOOP;
+    RETURN n;
+END
+$$;
+COMMENT ON FUNCTION planthub.retry_due() IS 'Internal: evaluates the released events';
+
+CREATE OR REPLACE FUNCTION planthub.receive(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    m       planthub.inbound;
+    found   planthub.violation[];
+    checked record;
+    hash    bytea;
+    key     text;
+BEGIN
+    IF event IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'argument "event" must not be null';
+    END IF;
+    -- What comes before the identity is established.
+    found := planthub.check_envelope(event);
+    IF found IS NULL THEN
+        m := planthub.open_event(event);
+        checked := planthub.check_source(event, m);
+        m := checked.m;
+        found := coalesce(checked.violations, planthub.check_contract(event, m));
+    ELSE
+        m.site := '*';
+        m.source := event->>'source';
+        m.event_id := event->>'id';
+    END IF;
+    IF found IS NOT NULL THEN
+        m.id := nextval('planthub.message_id_seq');
+        checked := planthub.judge(m, found);
+        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, NULL, NULL, false, checked) AS s;
+        RETURN;
+    END IF;
+    hash := planthub.event_hash(m.topic, m.event_time, m.data);
+    key := planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic));
+    PERFORM planthub.lock_key(m.site, m.key, true);
+    checked := planthub.check_duplicate(m, key, hash);
+    IF checked.violations IS NOT NULL OR checked.again THEN
+        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_again(m, event, key, hash, checked) AS s;
+        RETURN;
+    END IF;
+    m.id := nextval('planthub.message_id_seq');
+    checked := planthub.evaluate_or_park(m, '{}');
+    SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, key, hash, true, checked) AS s;
+    IF outcome IN ('applied', 'applied_with_warning') THEN
+        PERFORM planthub.retry_due();
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.receive(jsonb) IS
+'Takes one CloudEvent: stores it, checks it, and writes its effects, its message and its deliveries in this transaction.  outcome: applied, applied_with_warning, parked (waits for something and is evaluated again when it comes), ignored or rejected; code: the first rule in the order of evaluation that it does not meet; violations: all of that step.  Business reasons never raise an error; a technical failure does, and nothing is written then';
+
+-- An event whose identity is known: a copy, another content, or one more try after a rejection.
+CREATE OR REPLACE FUNCTION planthub.receive_again(m planthub.inbound, event jsonb, key text, hash bytea, duplicate record,
+    OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    verdict record;
+BEGIN
+    IF duplicate.again THEN
+        m.id := duplicate.earlier;
+        verdict := planthub.evaluate_or_park(m, '{}');
+        UPDATE planthub.inbox AS i SET outcome = verdict.outcome, code = verdict.code, violations = verdict.report, outcome_at = clock_timestamp(),
+            attempts = i.attempts + 1, copies = i.copies + 1,
+            business_key = CASE WHEN verdict.outcome <> 'rejected' THEN receive_again.key END
+        WHERE i.id = m.id;
+        IF verdict.outcome IN ('applied', 'applied_with_warning') THEN
+            PERFORM planthub.retry_due();
+        END IF;
+    ELSE
+        verdict := planthub.judge(m, duplicate.violations);
+        IF verdict.outcome = 'ignored' THEN
+            UPDATE planthub.inbox AS i SET copies = i.copies + 1 WHERE i.id = duplicate.earlier;
+            m.id := duplicate.earlier;
+        ELSE
+            m.id := nextval('planthub.message_id_seq');
+            PERFORM planthub.store_event(m, event, NULL, hash, false, verdict);
+        END IF;
+    END IF;
+    outcome := verdict.outcome;
+    code := verdict.code;
+    message_id := m.id;
+    violations := verdict.report;
+END
+$$;
+COMMENT ON FUNCTION planthub.receive_again(planthub.inbound, jsonb, text, bytea, record) IS 'Internal: an event whose identity is known already';
+
+-- Cases: what waits too long, by root cause.
+
+CREATE OR REPLACE FUNCTION planthub.open_case(site text, code text, kind text, key text, title text, OUT id bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT c.id INTO id FROM planthub."case" AS c
+    WHERE c.site = $1 AND c.code = $2 AND c.kind IS NOT DISTINCT FROM $3 AND c.key IS NOT DISTINCT FROM $4 AND c.closed_at IS NULL;
+    IF NOT FOUND THEN
+        INSERT INTO planthub."case" AS c (site, code, kind, key, title, hint, owner)
+        SELECT $1, $2, $3, $4, $5, coalesce(r.hint, 'See the events of the case'), coalesce(r.owner, 'integration')
+        FROM (SELECT) AS one LEFT JOIN planthub.rule AS r ON r.code = $2
+        RETURNING c.id INTO id;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.open_case(text, text, text, text, text) IS 'Number of the open case about a root cause; opens one when there is none';
+
+CREATE OR REPLACE FUNCTION planthub.close_case(id bigint, resolution text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF id IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE planthub."case" AS c SET closed_at = now(), resolution = coalesce(close_case.resolution, 'What was missing has arrived'),
+        closed_by = CASE WHEN close_case.resolution IS NOT NULL THEN session_user END
+    WHERE c.id = close_case.id AND c.closed_at IS NULL
+      AND (close_case.resolution IS NOT NULL OR NOT EXISTS (SELECT FROM planthub.parked AS p WHERE p.case_id = c.id));
+END
+$$;
+COMMENT ON FUNCTION planthub.close_case(bigint, text) IS 'Closes a case; without a resolution only when no event waits for it any more';
+
+CREATE OR REPLACE FUNCTION planthub.release_due(OUT evaluated int, OUT cases int)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    late record;
+BEGIN
+    evaluated := planthub.retry_due();
+    cases := 0;
+    FOR late IN
+        SELECT p.site, p.code, p.kind, p.key, array_agg(p.message_id) AS messages FROM planthub.parked AS p
+        WHERE p.case_at <= clock_timestamp() AND p.case_id IS NULL GROUP BY 1, 2, 3, 4
+    LOOP
+        UPDATE planthub.parked AS p SET case_id = planthub.open_case(late.site, late.code, late.kind, late.key,
+            format('%s: %s "%s" has not arrived', late.code, replace(late.kind, '_', ' '), late.key))
+        WHERE p.message_id = ANY (late.messages);
+        cases := cases + 1;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION planthub.release_due() IS 'Evaluates released events that were left because their key was busy, and makes cases of those that wait too long; to be called now and then';
+
+CREATE OR REPLACE FUNCTION planthub.release_parked(message_id bigint, waive text[] DEFAULT NULL, OUT outcome text, OUT code text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p planthub.parked;
+BEGIN
+    UPDATE planthub.parked AS x SET due = true, waived = coalesce(waive, ARRAY[x.code]) WHERE x.message_id = $1 RETURNING * INTO p;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+            MESSAGE = format('event %s is not parked', coalesce($1::text, 'null')),
+            HINT = 'See planthub.parked_event.';
+    END IF;
+    PERFORM planthub.log_operation('release_parked', jsonb_build_object('message_id', $1, 'waived', p.waived), 1);
+    PERFORM planthub.retry_due();
+    SELECT i.outcome, i.code INTO outcome, code FROM planthub.inbox AS i WHERE i.id = $1;
+END
+$$;
+COMMENT ON FUNCTION planthub.release_parked(bigint, text[]) IS 'Evaluates a parked event again; waive: codes that a person has decided about (EVENT_TOO_OLD), null: the one that parked it';
+
+CREATE OR REPLACE FUNCTION planthub.reject_parked(message_id bigint, reason text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p planthub.parked;
+BEGIN
+    DELETE FROM planthub.parked AS x WHERE x.message_id = $1 RETURNING * INTO p;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+            MESSAGE = format('event %s is not parked', coalesce($1::text, 'null')),
+            HINT = 'See planthub.parked_event.';
+    END IF;
+    UPDATE planthub.inbox AS i SET outcome = 'rejected', outcome_at = clock_timestamp(), business_key = NULL WHERE i.id = $1;
+    PERFORM planthub.close_case(p.case_id);
+    PERFORM planthub.log_operation('reject_parked', jsonb_build_object('message_id', $1, 'reason', reason), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.reject_parked(bigint, text) IS 'Refuses a parked event for good';
+
+CREATE OR REPLACE VIEW planthub.parked_event AS
+SELECT p.message_id, p.site, i.topic, i.source, i.event_id, p.code, p.kind, p.key, p.since, now() - p.since AS age, p.event_time, r.hint, r.owner, p.case_id
+FROM planthub.parked AS p JOIN planthub.inbox AS i ON i.id = p.message_id LEFT JOIN planthub.rule AS r ON r.code = p.code;
+COMMENT ON VIEW planthub.parked_event IS 'Events that wait: for what, since when, and who can do something about it';
+COMMENT ON COLUMN planthub.parked_event.message_id IS 'The event';
+COMMENT ON COLUMN planthub.parked_event.site IS 'Its site';
+COMMENT ON COLUMN planthub.parked_event.topic IS 'Its topic';
+COMMENT ON COLUMN planthub.parked_event.source IS 'CloudEvents source';
+COMMENT ON COLUMN planthub.parked_event.event_id IS 'CloudEvents id';
+COMMENT ON COLUMN planthub.parked_event.code IS 'Rule that it does not meet';
+COMMENT ON COLUMN planthub.parked_event.kind IS 'Kind of what it waits for';
+COMMENT ON COLUMN planthub.parked_event.key IS 'Which one';
+COMMENT ON COLUMN planthub.parked_event.since IS 'Since when';
+COMMENT ON COLUMN planthub.parked_event.age IS 'How long';
+COMMENT ON COLUMN planthub.parked_event.event_time IS 'When it happened';
+COMMENT ON COLUMN planthub.parked_event.hint IS 'What to do';
+COMMENT ON COLUMN planthub.parked_event.owner IS 'Who has to act';
+COMMENT ON COLUMN planthub.parked_event.case_id IS 'Case that it belongs to';
