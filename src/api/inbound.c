@@ -168,15 +168,11 @@ find_function(const char *name, const Oid *types, int ntypes, Oid result)
 	return function;
 }
 
+/* A type of our schema; "line" is in pg_catalog, too. */
 static Oid
 type_oid(const char *name)
 {
-	Oid			oid = TypenameGetTypidExtended(name, false);
-
-	if (!OidIsValid(oid))
-		oid = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
-							  ObjectIdGetDatum(ph_schema_oid()));
-	return oid;
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name), ObjectIdGetDatum(ph_schema_oid()));
 }
 
 static bool

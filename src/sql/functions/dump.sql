@@ -31,6 +31,12 @@ BEGIN
             WHEN 'contract' THEN 'WHERE NOT builtin OR status <> ''active'''
             WHEN 'json_schema' THEN 'WHERE NOT builtin'
             WHEN 'xref_set' THEN 'WHERE NOT builtin'
+            WHEN 'topic_source' THEN 'WHERE NOT builtin'
+            WHEN 'attribute_owner' THEN 'WHERE NOT builtin'
+            WHEN 'effect' THEN 'WHERE NOT builtin'
+            WHEN 'rule' THEN 'WHERE NOT builtin'
+            WHEN 'rule_check' THEN 'WHERE NOT builtin'
+            WHEN 'policy' THEN 'WHERE NOT builtin'
             WHEN 'unit' THEN 'WHERE NOT builtin'
             WHEN 'mapping' THEN 'WHERE NOT builtin'
             WHEN 'mapping_vector' THEN 'WHERE NOT builtin' ELSE '' END AS filter

@@ -166,11 +166,11 @@ END
 $$;
 COMMENT ON FUNCTION planthub.event_instant(text) IS 'Internal: an instant of RFC 3339, null when there is no such time';
 
-CREATE OR REPLACE FUNCTION planthub.schema_violations(code text, found jsonb) RETURNS planthub.violation[]
+CREATE OR REPLACE FUNCTION planthub.schema_violations(code text, report jsonb) RETURNS planthub.violation[]
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT array_agg(ROW(code, v.value->>'instanceLocation', v.value->>'error', NULL, NULL)::planthub.violation ORDER BY v.n)
-            FROM jsonb_array_elements(found) WITH ORDINALITY AS v (value, n));
+    RETURN (SELECT array_agg(ROW(code, coalesce(v.value->>'pointer', v.value->>'instanceLocation'), v.value->>'error', NULL, NULL)::planthub.violation ORDER BY v.n)
+            FROM jsonb_array_elements(report) WITH ORDINALITY AS v (value, n));
 END
 $$;
 COMMENT ON FUNCTION planthub.schema_violations(text, jsonb) IS 'Internal: what a contract found, as violations';
@@ -257,7 +257,8 @@ COMMENT ON FUNCTION planthub.event_site(jsonb, planthub.inbound, text) IS 'Inter
 CREATE OR REPLACE FUNCTION planthub.policies(site text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN coalesce((SELECT p.settings FROM planthub.site_policy AS p WHERE p.site = '*'), '{}')
+    RETURN (SELECT jsonb_object_agg(d.name, d.value) FROM planthub.policy AS d WHERE d.value IS NOT NULL)
+        || coalesce((SELECT p.settings FROM planthub.site_policy AS p WHERE p.site = '*'), '{}')
         || coalesce((SELECT p.settings FROM planthub.site_policy AS p WHERE p.site = policies.site), '{}');
 END
 $$;
@@ -292,7 +293,7 @@ BEGIN
     END IF;
     SELECT t.allowed INTO allowed FROM planthub.topic_source AS t
     WHERE t.topic = m.topic AND t.sender IN (m.system, m.kind) AND t.site IN (m.site, '*')
-    ORDER BY t.sender = m.system DESC, t.site <> '*' DESC LIMIT 1;
+    ORDER BY t.sender = m.system DESC, t.site <> '*' DESC, t.builtin LIMIT 1;
     IF allowed IS NOT TRUE THEN
         violations := planthub.violation('SOURCE_NOT_AUTHORISED', '/type',
             format('Source "%s" (system "%s", %s) may not send %s for site "%s".', m.source, m.system, m.kind, m.topic, m.site));

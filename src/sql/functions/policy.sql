@@ -31,7 +31,7 @@ BEGIN
     PERFORM planthub.config_require('topic', topic);
     PERFORM planthub.config_require('site', site);
     INSERT INTO planthub.topic_source AS t (topic, sender, site, allowed) VALUES (allow_topic.topic, allow_topic.sender, allow_topic.site, allow_topic.allowed)
-    ON CONFLICT ON CONSTRAINT topic_source_pkey DO UPDATE SET allowed = excluded.allowed, builtin = false;
+    ON CONFLICT ON CONSTRAINT topic_source_pkey DO UPDATE SET allowed = excluded.allowed;
     PERFORM planthub.log_operation('allow_topic', jsonb_build_object('topic', topic, 'sender', sender, 'site', site, 'allowed', allowed), 1);
 END
 $$;
@@ -57,34 +57,16 @@ BEGIN
     VALUES (set_policy.site, CASE WHEN value IS NULL THEN '{}' ELSE jsonb_build_object(name, value) END)
     ON CONFLICT ON CONSTRAINT site_policy_pkey DO UPDATE
         SET settings = CASE WHEN value IS NULL THEN p.settings - set_policy.name ELSE p.settings || excluded.settings END;
-    PERFORM planthub.refresh_policies();
     PERFORM planthub.log_operation('set_policy', jsonb_build_object('site', site, 'name', name, 'value', value), 1);
 END
 $$;
 COMMENT ON FUNCTION planthub.set_policy(text, text, text) IS 'Sets a policy of a site; "*" for all sites without one of their own; null: back to the value of the enterprise';
 
--- The row of the enterprise holds every policy, so that a site finds all with two rows.
-CREATE OR REPLACE FUNCTION planthub.refresh_policies() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO planthub.site_policy AS p (site, settings)
-    SELECT '*', jsonb_object_agg(d.name, d.value) FILTER (WHERE d.value IS NOT NULL) FROM planthub.policy AS d
-    ON CONFLICT ON CONSTRAINT site_policy_pkey DO UPDATE SET settings = excluded.settings || p.settings;
-END
-$$;
-COMMENT ON FUNCTION planthub.refresh_policies() IS 'Internal: gives the enterprise a value for every policy that has one';
-
-DO $$
-BEGIN
-    PERFORM planthub.refresh_policies();
-END
-$$;
-
 CREATE OR REPLACE FUNCTION planthub.set_effect(topic text, function text, business_key text[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.config_require('topic', topic);
-    DELETE FROM planthub.effect AS e WHERE e.topic = set_effect.topic;
+    DELETE FROM planthub.effect AS e WHERE e.topic = set_effect.topic AND NOT e.builtin;
     PERFORM planthub.config_insert('effect', topic, jsonb_build_object('topic', topic, 'function', function, 'business_key', business_key));
 END
 $$;

@@ -25,7 +25,7 @@ BEGIN
             format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at), 'decision', m.id::text);
         RETURN;
     END IF;
-    SELECT e.function INTO effect FROM planthub.effect AS e WHERE e.topic = m.topic;
+    SELECT e.function INTO effect FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1;
     IF effect IS NOT NULL THEN
         violations := planthub.call_effect(effect, m);
         IF violations IS NOT NULL AND planthub.stops(m, violations) THEN
@@ -240,7 +240,7 @@ BEGIN
         RETURN;
     END IF;
     hash := planthub.event_hash(m.topic, m.event_time, m.data);
-    key := planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic));
+    key := planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1));
     PERFORM planthub.lock_key(m.site, m.key, true);
     checked := planthub.check_duplicate(m, key, hash);
     IF checked.violations IS NOT NULL OR checked.again THEN

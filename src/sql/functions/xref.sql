@@ -55,6 +55,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     latest timestamptz;
     start  timestamptz := $6;
+    number bigint;
 BEGIN
     PERFORM planthub.xref_check($1, $2, $4, $5);
     PERFORM pg_advisory_xact_lock(hashtextextended(format('planthub.xref %s %s %s %s', $1, $2, $4, $5), 0));
@@ -71,7 +72,10 @@ BEGIN
     WHERE x.set = $1 AND x.code = $2 AND x.system = $4 AND x.scope = $5 AND x.valid_to > start;
     PERFORM planthub.config_insert('xref', $2, jsonb_strip_nulls(jsonb_build_object('set', $1, 'code', $2,
         'value', $3, 'system', $4, 'scope', $5, 'valid_from', start, 'message_id', $7)));
-    RETURN currval('planthub.xref_id_seq');
+    number := currval('planthub.xref_id_seq');
+    PERFORM planthub.bring('xref', ARRAY[concat_ws('/', $1, $2)]);
+    PERFORM planthub.retry_due();
+    RETURN number;
 END
 $$;
 COMMENT ON FUNCTION planthub.set_xref(text, text, jsonb, text, text, timestamptz, bigint) IS

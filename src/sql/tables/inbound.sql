@@ -61,6 +61,18 @@ CREATE TYPE planthub.line AS (
 );
 COMMENT ON TYPE planthub.line IS 'A line of an event, resolved: what, how much in the unit of the sender and of the item, from where to where';
 
+CREATE TYPE planthub.stock_change AS (
+    stock_id bigint,
+    seq      bigint,
+    delta    numeric,
+    balance  numeric,
+    location text,
+    item     text,
+    lot      text,
+    status   text
+);
+COMMENT ON TYPE planthub.stock_change IS 'Change of a stock key: number of its entry in the ledger, difference, balance after it';
+
 -- Who may send what
 
 CREATE TABLE planthub.source (
@@ -85,9 +97,9 @@ CREATE TABLE planthub.topic_source (
     site    text COLLATE "C" NOT NULL DEFAULT '*' REFERENCES planthub.site,
     allowed boolean NOT NULL DEFAULT true,
     builtin boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (topic, sender, site)
+    PRIMARY KEY (topic, sender, site, builtin)
 );
-COMMENT ON TABLE planthub.topic_source IS 'Who may send which topic for which site; a row for a system goes before one for its kind, one for a site before one for all';
+COMMENT ON TABLE planthub.topic_source IS 'Who may send which topic for which site; a row for a system goes before one for its kind, one for a site before one for all, one of your own before one that the extension brought';
 COMMENT ON COLUMN planthub.topic_source.topic IS 'The topic';
 COMMENT ON COLUMN planthub.topic_source.sender IS 'Code of a system, or a kind of systems such as mes';
 COMMENT ON COLUMN planthub.topic_source.site IS 'Site; "*" for all';
@@ -110,12 +122,13 @@ COMMENT ON COLUMN planthub.attribute_owner.builtin IS 'Whether the extension bro
 -- What is done with it
 
 CREATE TABLE planthub.effect (
-    topic        text COLLATE "C" PRIMARY KEY REFERENCES planthub.topic,
+    topic        text COLLATE "C" NOT NULL REFERENCES planthub.topic,
     function     text COLLATE "C" NOT NULL,
     business_key text[],
-    builtin      boolean NOT NULL DEFAULT false
+    builtin      boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (topic, builtin)
 );
-COMMENT ON TABLE planthub.effect IS 'What receive() does with a topic; a topic without a row is published as it is';
+COMMENT ON TABLE planthub.effect IS 'What receive() does with a topic, a row of your own before one that the extension brought; a topic without a row is published as it is';
 COMMENT ON COLUMN planthub.effect.topic IS 'The topic';
 COMMENT ON COLUMN planthub.effect.function IS 'Function (planthub.inbound) returns planthub.violation[] that checks the event and, when nothing stops it, writes its effects';
 COMMENT ON COLUMN planthub.effect.business_key IS 'Members of the data that identify the fact for its source; null: the id of the event';

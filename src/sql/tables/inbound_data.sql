@@ -220,3 +220,26 @@ INSERT INTO planthub.attribute_owner (builtin, entity, attribute, sender) VALUES
     (true, 'unit_conversion', 'denominator', 'plm'),
     (true, 'equipment', 'asset', 'eam'),
     (true, 'equipment', 'cost_centre', 'erp');
+
+INSERT INTO planthub.effect (builtin, topic, function, business_key) VALUES
+    (true, 'item.upserted', 'planthub.apply_item', '{item,version}'),
+    (true, 'lot.upserted', 'planthub.apply_lot', '{item,lot,version}'),
+    (true, 'uom_conversion.upserted', 'planthub.apply_uom_conversion', '{item,from,to,valid_from}'),
+    (true, 'bom.released', 'planthub.apply_bom', '{item,bom,version}'),
+    (true, 'routing.released', 'planthub.apply_routing', '{item,routing,version}'),
+    (true, 'equipment.upserted', 'planthub.apply_equipment', '{equipment,version}'),
+    (true, 'party.upserted', 'planthub.apply_party', '{party,version}'),
+    (true, 'production_order.released', 'planthub.apply_order_released', '{order,version}'),
+    (true, 'production_order.changed', 'planthub.apply_order_changed', '{order,version}'),
+    (true, 'production_order.cancelled', 'planthub.apply_order_command', '{order,version}'),
+    (true, 'production_order.technically_completed', 'planthub.apply_order_command', '{order,version}'),
+    (true, 'production_order.closed', 'planthub.apply_order_command', '{order,version}'),
+    (true, 'production_order.accepted', 'planthub.apply_order_acknowledged', NULL),
+    (true, 'production_order.rejected', 'planthub.apply_order_acknowledged', NULL),
+    (true, 'operation.started', 'planthub.apply_operation_event', NULL),
+    (true, 'operation.paused', 'planthub.apply_operation_event', NULL),
+    (true, 'operation.resumed', 'planthub.apply_operation_event', NULL),
+    (true, 'operation.completed', 'planthub.apply_operation_event', NULL),
+    (true, 'pick.confirmed', 'planthub.apply_pick_confirmed', '{pick,task}'),
+    (true, 'inventory.moved', 'planthub.apply_inventory_moved', '{movement}'),
+    (true, 'inventory.adjusted', 'planthub.apply_inventory_adjusted', '{document,line}');
