@@ -78,6 +78,32 @@ sql original "
 	SELECT d.id, d.message_id, d.lane, d.route, d.slot, CASE d.id WHEN 41 THEN 'dead' ELSE 'retry' END, 'P1', 'K' || d.id % 10, 7
 	FROM planthub.delivery AS d WHERE d.id IN (41, 42);
 	UPDATE planthub.hub SET slot = 3, slot_length = '3 days'" >/dev/null
+# The canonical tables: a row with the least that each demands, and what its checks ask for.
+sql original "
+	CREATE FUNCTION pg_temp.fill(name text, given jsonb DEFAULT '{}') RETURNS void LANGUAGE plpgsql AS \$\$
+	DECLARE
+		value jsonb;
+	BEGIN
+		SELECT jsonb_object_agg(a.attname, CASE WHEN a.attname = 'site' THEN to_jsonb('P1'::text) WHEN a.atttypid IN ('text'::regtype, 'name'::regtype) THEN to_jsonb('x'::text)
+			WHEN a.atttypid = 'timestamptz'::regtype THEN to_jsonb(now()) WHEN a.atttypid = 'date'::regtype THEN to_jsonb(current_date)
+			WHEN a.atttypid = 'boolean'::regtype THEN to_jsonb(true) WHEN a.atttypid = 'jsonb'::regtype THEN '{}' ELSE to_jsonb(1) END) || given INTO value
+		FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+		WHERE a.attrelid = ('planthub.' || quote_ident(name))::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = '' AND a.attgenerated = ''
+			AND (a.attnotnull AND d.oid IS NULL OR given ? a.attname);
+		EXECUTE (SELECT format('INSERT INTO planthub.%1\$I (%2\$s) SELECT %2\$s FROM jsonb_populate_record(NULL::planthub.%1\$I, \$1)', name, string_agg(quote_ident(k), ', '))
+			FROM jsonb_object_keys(value) AS k) USING value;
+	END
+	\$\$;
+	SELECT planthub.set_source('urn:x', 'mes'), planthub.allow_topic('plant_x.made_up', 'mes'), planthub.set_policy('*', 'negative_stock', 'park'),
+		planthub.set_policy('P1', 'park_ttl_min', '5'), planthub.set_effect('plant_x.made_up', 'public.made_up'), planthub.set_rule('MADE_UP', 'warn', 'x', 'x'),
+		planthub.add_check('lot', '#', 'public.made_up');
+	SELECT pg_temp.fill(name, given::jsonb) FROM (VALUES ('attribute_owner', '{}'), ('policy', '{}'), ('inbox', '{\"outcome\": \"parked\"}'), ('parked', '{}'), ('case', '{}'), ('reversal', '{}'),
+		('equipment', '{\"level\": \"Site\"}'), ('party', '{}'), ('item', '{\"status\": \"active\"}'), ('uom_conversion', '{\"uom\": \"KGM\", \"to_uom\": \"C62\"}'), ('bom', '{}'),
+		('bom_line', '{}'), ('routing', '{}'), ('routing_operation', '{}'), ('lot', '{\"origin\": \"received\"}'), ('serial_event', '{\"state\": \"active\"}'),
+		('production_order', '{\"state\": \"released\"}'), ('production_order_version', '{}'), ('order_operation', '{}'), ('order_component', '{}'),
+		('operation_event', '{\"kind\": \"started\"}'), ('order_acknowledgement', '{}'), ('movement', '{\"kind\": \"transfer\", \"to_location\": \"x\"}'), ('stock', '{}'),
+		('stock_ledger', '{}'), ('stock_count', '{}'), ('stock_snapshot', '{}'), ('pick_task', '{\"outcome\": \"short\"}'), ('confirmation', '{\"kind\": \"final\"}'),
+		('confirmation_output', '{}'), ('order_ledger', '{}'), ('edge', '{\"kind\": \"split\"}'), ('pending_consumption', '{}')) AS t (name, given)" >/dev/null
 contents original >"$folder/original.txt"
 ok 'every table has rows' equal "$(grep -c '<count>0<' "$folder/original.txt")" 0
 
