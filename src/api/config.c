@@ -88,5 +88,6 @@ planthub_wake(PG_FUNCTION_ARGS)
 		if (!nulls[i])
 			ph_xact_mark_lane(DatumGetInt32(lanes[i]));
 	}
+	ph_xact_mark_config();		/* so that they look for what waits behind a delivery that is no longer held */
 	PG_RETURN_VOID();
 }

@@ -293,6 +293,6 @@ planthub_lane_settle(PG_FUNCTION_ARGS)
 		items[i]->started_us = (int64) (GetCurrentTimestamp() +
 										(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
 	}
-	ph_settle(config, items, tokens, n);
+	(void) ph_settle(config, items, tokens, n);
 	PG_RETURN_VOID();
 }

@@ -168,7 +168,9 @@ ph_assign_take_lanes(void)
 			if (!ok)
 				ph_lane_release(&lane->state);
 			lane->wants_claim = lane->wants_due = true;
-			if (!lane->state.leased)
+			if (lane->state.leased)
+				ph_work_sweep_soon(now);
+			else
 				ph_work.take_at = TimestampTzPlusMilliseconds(now, RETAKE_MS);
 		}
 	}

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "engine/dispatch.h"
+#include "engine/outage.h"
 #include "engine/work.h"
 #include "pg/settings.h"
 
@@ -95,6 +96,7 @@ turn(const PhLaneSet *lanes, bool config)
 	take_results();
 	now = GetCurrentTimestamp();
 	ph_work_mark(lanes, config, now);
+	ph_work_make_room(now);
 	if (ph_work.nfinished >= RECORD_AT_ONCE || (ph_work.nfinished > 0 && connector->in_flight() == 0) ||
 		(ph_work.nfinished > 0 && now - ph_work.first_finished >= LINGER_US) || ph_work_wanted(now))
 	{
@@ -165,7 +167,7 @@ take_result(Request *request, const PhResult *result)
 		item->single = request->n == 1;
 		item->behind = item->blocks && failed_before(request, i);
 	}
-	ph_work_note_answer(endpoint, request->items[0]);
+	ph_outage_note_answer(endpoint, request->items[0]);
 	for (i = 0; i < request->n; i++)
 		ph_work_finish(request->items[i]);
 	ph_config_unpin(request->config);

@@ -4,7 +4,7 @@
  *
  * A row whose token is set is being sent by the owner of its lane; operators' verbs leave it alone.  Of the rows of one
  * key that wait for each other only the oldest is in state retry, the others are blocked; planthub.held_promote() keeps
- * it so when one leaves.
+ * it so when one leaves.  A worker never waits for a row that an operator's transaction has locked.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #include "engine/sql.h"
 #include "pg/compat.h"
 
-#define CRASHES_TO_PARK		3
+#define LOCKED_MS			500		/* until the next look at what is due and locked by an operator */
 
 /* ---- blocking ---- */
 
@@ -201,36 +201,66 @@ ph_held_insert(PhHeldRow *rows, int n)
 	ph_sql_run(&insert, values, NULL, SPI_OK_INSERT);
 }
 
+static int
+promote(const int32 *lanes, const char **keys, int n)
+{
+	static PhStatement promote_heads = {
+		"SELECT planthub.held_promote($1, $2)", 2, {INT4ARRAYOID, TEXTARRAYOID}
+	};
+	Datum		values[2];
+
+	if (n == 0)
+		return 0;
+	values[0] = ph_sql_int4_array(lanes, n);
+	values[1] = ph_sql_text_array(keys, n);
+	ph_sql_run(&promote_heads, values, NULL, SPI_OK_SELECT);
+	return (int) ph_sql_int64(0, 1);
+}
+
+/* Each lane has a lease, and so a token, of its own; a row that does not carry it any more is another worker's. */
+static void
+require_own_rows(uint64 found, int n)
+{
+	if (found != (uint64) n)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("held deliveries have been taken over by another worker"),
+				 errdetail("Of %d rows only " UINT64_FORMAT " carry the token of this one.", n, found)));
+}
+
 void
-ph_held_update(PhHeldRow *rows, int n, int64 token)
+ph_held_update(PhHeldRow *rows, int n)
 {
 	static PhStatement update = {
 		"UPDATE planthub.held AS h SET token = NULL, crashes = 0, state = r.state, reason = r.reason,"
 		" last_error = r.error, due_at = " DUE_AT ", attempts = r.attempts, tries = r.tries,"
 		" last_status = nullif(r.status, 0)"
 		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7),"
-		" unnest($8)) AS r (id, state, reason, error, due, attempts, tries, status)"
-		" WHERE h.delivery_id = r.id AND h.token = $9",
+		" unnest($8), unnest($9)) AS r (id, state, reason, error, due, attempts, tries, status, token)"
+		" WHERE h.delivery_id = r.id AND h.token = r.token",
 		9, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-		INT4ARRAYOID, INT8OID}
+		INT4ARRAYOID, INT8ARRAYOID}
 	};
+	int64	   *tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
 	Datum		values[9];
+	int			i;
 
 	if (n == 0)
 		return;
 	row_arrays(rows, n, values);
-	values[8] = Int64GetDatum(token);
-	ph_sql_run(&update, values, NULL, SPI_OK_UPDATE);
+	for (i = 0; i < n; i++)
+		tokens[i] = rows[i].token;
+	values[8] = ph_sql_int8_array(tokens, n);
+	require_own_rows(ph_sql_run(&update, values, NULL, SPI_OK_UPDATE), n);
 }
 
-void
-ph_held_finish(PhItem **items, int n, int64 token)
+int
+ph_held_finish(PhItem **items, const int64 *tokens, int n)
 {
 	static PhStatement delete = {
-		"DELETE FROM planthub.held WHERE delivery_id = ANY ($1) AND token = $2", 2, {INT8ARRAYOID, INT8OID}
-	};
-	static PhStatement promote = {
-		"SELECT planthub.held_promote($1, $2)", 2, {INT4ARRAYOID, TEXTARRAYOID}
+		"DELETE FROM planthub.held AS h USING ROWS FROM (unnest($1), unnest($2)) AS r (id, token)"
+		" WHERE h.delivery_id = r.id AND h.token = r.token",
+		2, {INT8ARRAYOID, INT8ARRAYOID}
 	};
 	int64	   *ids = palloc(sizeof(int64) * (Size) Max(n, 1));
 	int32	   *lanes = palloc(sizeof(int32) * (Size) Max(n, 1));
@@ -240,7 +270,7 @@ ph_held_finish(PhItem **items, int n, int64 token)
 	int			i;
 
 	if (n == 0)
-		return;
+		return 0;
 	for (i = 0; i < n; i++)
 	{
 		ids[i] = items[i]->delivery_id;
@@ -250,54 +280,67 @@ ph_held_finish(PhItem **items, int n, int64 token)
 		keys[nkeys++] = items[i]->key;
 	}
 	values[0] = ph_sql_int8_array(ids, n);
-	values[1] = Int64GetDatum(token);
-	ph_sql_run(&delete, values, NULL, SPI_OK_DELETE);
-	if (nkeys == 0)
-		return;
-	values[0] = ph_sql_int4_array(lanes, nkeys);
-	values[1] = ph_sql_text_array(keys, nkeys);
-	ph_sql_run(&promote, values, NULL, SPI_OK_SELECT);
+	values[1] = ph_sql_int8_array(tokens, n);
+	require_own_rows(ph_sql_run(&delete, values, NULL, SPI_OK_DELETE), n);
+	return promote(lanes, keys, nkeys);
+}
+
+int
+ph_held_sweep(const int32 *lanes, int n)
+{
+	const char **all_keys = palloc0(sizeof(char *) * (Size) Max(n, 1));
+
+	return promote(lanes, all_keys, n);
 }
 
 /* ---- taking ---- */
 
-TimestampTz
-ph_held_next_due(int lane)
+static void
+read_next_due(int lane, PhHeldDue *due)
 {
 	static PhStatement next_due = {
-		"SELECT min(due_at) FROM planthub.held WHERE lane = $1 AND state IN ('retry', 'scheduled') AND token IS NULL",
-		1, {INT4OID}
+		"SELECT (SELECT min(due_at) FROM planthub.held WHERE lane = $1 AND state IN ('retry', 'scheduled')"
+		" AND token IS NULL AND crashes < $2), (SELECT min(due_at) FROM planthub.held WHERE lane = $1"
+		" AND state IN ('retry', 'scheduled') AND token IS NULL AND crashes >= $2)",
+		2, {INT4OID, INT4OID}
 	};
-	Datum		values[1] = {Int32GetDatum(lane)};
+	Datum		values[2] = {Int32GetDatum(lane), Int32GetDatum(PH_CRASHES_TO_SUSPECT)};
 
 	ph_sql_run(&next_due, values, NULL, SPI_OK_SELECT);
-	return ph_sql_int64(0, 1);
+	due->at = ph_sql_int64(0, 1);
+	due->suspect_at = ph_sql_int64(0, 2);
 }
 
 /*
- * Marks what is due.  A delivery whose time has come but that has an earlier one of its key in held goes behind it; one
- * whose route or key has been paused meanwhile stays out.
+ * Marks what is due.  A delivery whose time has come but that has an earlier one of its key in held goes behind it, and
+ * is not taken even if its time comes between the two statements; one that an operator has locked stays out.
  */
 static int
-mark_due(int lane, int64 token, int limit)
+mark_due(int lane, int64 token, int limit, bool suspect)
 {
 	static PhStatement queue_up = {
-		"UPDATE planthub.held AS h SET state = 'blocked', reason = 'KEY_BLOCKED', due_at = NULL"
-		" WHERE lane = $1 AND state IN ('retry', 'scheduled') AND due_at <= clock_timestamp() AND token IS NULL"
-		" AND blocks AND EXISTS (SELECT FROM planthub.held AS earlier WHERE earlier.lane = h.lane"
-		" AND earlier.key = h.key AND earlier.delivery_id < h.delivery_id)",
+		"UPDATE planthub.held AS x SET state = 'blocked', reason = 'KEY_BLOCKED', due_at = NULL"
+		" FROM (SELECT h.delivery_id FROM planthub.held AS h WHERE h.lane = $1 AND h.state IN ('retry', 'scheduled')"
+		" AND h.due_at <= clock_timestamp() AND h.token IS NULL AND h.blocks AND EXISTS (SELECT"
+		" FROM planthub.held AS earlier WHERE earlier.lane = h.lane AND earlier.key = h.key"
+		" AND earlier.delivery_id < h.delivery_id) FOR UPDATE SKIP LOCKED) AS waits"
+		" WHERE x.delivery_id = waits.delivery_id",
 		1, {INT4OID}
 	};
 	static PhStatement mark = {
-		"WITH due AS (SELECT delivery_id FROM planthub.held WHERE lane = $1 AND state IN ('retry', 'scheduled')"
-		" AND due_at <= clock_timestamp() AND token IS NULL ORDER BY due_at, delivery_id LIMIT $3"
-		" FOR UPDATE SKIP LOCKED), marked AS (UPDATE planthub.held AS h SET token = $2 FROM due"
+		"WITH due AS (SELECT h.delivery_id FROM planthub.held AS h WHERE h.lane = $1"
+		" AND h.state IN ('retry', 'scheduled') AND h.due_at <= clock_timestamp() AND h.token IS NULL"
+		" AND (h.crashes >= $5) = $4 AND NOT (h.blocks AND EXISTS (SELECT FROM planthub.held AS earlier"
+		" WHERE earlier.lane = h.lane AND earlier.key = h.key AND earlier.delivery_id < h.delivery_id))"
+		" ORDER BY h.due_at, h.delivery_id LIMIT $3 FOR UPDATE SKIP LOCKED),"
+		" marked AS (UPDATE planthub.held AS h SET token = $2 FROM due"
 		" WHERE h.delivery_id = due.delivery_id RETURNING h.*)"
 		" SELECT delivery_id, message_id, message_slot, route, attempts, tries, expires_at FROM marked"
 		" ORDER BY delivery_id",
-		3, {INT4OID, INT8OID, INT4OID}
+		5, {INT4OID, INT8OID, INT4OID, BOOLOID, INT4OID}
 	};
-	Datum		values[3] = {Int32GetDatum(lane), Int64GetDatum(token), Int32GetDatum(limit)};
+	Datum		values[5] = {Int32GetDatum(lane), Int64GetDatum(token), Int32GetDatum(suspect ? 1 : limit),
+		BoolGetDatum(suspect), Int32GetDatum(PH_CRASHES_TO_SUSPECT)};
 
 	ph_sql_run(&queue_up, values, NULL, SPI_OK_UPDATE);
 	return (int) ph_sql_run(&mark, values, NULL, SPI_OK_SELECT);
@@ -324,18 +367,20 @@ give_back(const PhBatch *batch, int n, int64 token)
 }
 
 PhBatch *
-ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, Snapshot snapshot, MemoryContext parent,
-				 TimestampTz *next_due)
+ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, bool suspect, Snapshot snapshot,
+				 MemoryContext parent, PhHeldDue *due)
 {
+	TimestampTz soon = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCKED_MS);
 	PhBatch    *batch = NULL;
 	int			n;
 	int			i;
 
 	SPI_connect();
-	n = mark_due(lane, token, limit);
+	n = mark_due(lane, token, limit, suspect);
 	if (n > 0)
 	{
 		batch = ph_item_create_batch(parent, lane, 0, n);
+		batch->crashes = suspect ? PH_CRASHES_TO_SUSPECT : 0;
 		for (i = 0; i < n; i++)
 		{
 			PhItem	   *item = &batch->items[i];
@@ -354,8 +399,12 @@ ph_held_take_due(const PhConfig *config, int lane, int64 token, int limit, Snaps
 		give_back(batch, n, token);
 		ph_item_cut_batch(batch, n);
 	}
-	*next_due = ph_held_next_due(lane);
+	read_next_due(lane, due);
 	SPI_finish();
+	if (batch == NULL && due->at != 0 && !suspect)
+		due->at = Max(due->at, soon);
+	if (batch == NULL && due->suspect_at != 0 && suspect)
+		due->suspect_at = Max(due->suspect_at, soon);
 	return batch;
 }
 
@@ -371,7 +420,7 @@ ph_held_recover(int lane, bool idempotent)
 		" WHERE lane = $1 AND token IS NOT NULL",
 		3, {INT4OID, INT4OID, BOOLOID}
 	};
-	Datum		values[3] = {Int32GetDatum(lane), Int32GetDatum(CRASHES_TO_PARK), BoolGetDatum(idempotent)};
+	Datum		values[3] = {Int32GetDatum(lane), Int32GetDatum(PH_CRASHES_TO_PARK), BoolGetDatum(idempotent)};
 
 	ph_sql_run(&recover, values, NULL, SPI_OK_UPDATE);
 }

@@ -13,6 +13,13 @@
 
 #define PH_WINDOW_BYTES		(4 * 1024 * 1024)	/* of data handed out by one claim, or by one message */
 
+/*
+ * A message that kills its worker is found by sending alone what the worker had twice when it crashed; what it had alone
+ * at the third time is parked.
+ */
+#define PH_CRASHES_TO_SUSPECT	2
+#define PH_CRASHES_TO_PARK		3
+
 /* Why an item needs no request: what is recorded for it instead. */
 typedef enum PhFate
 {
@@ -21,6 +28,7 @@ typedef enum PhFate
 	PH_FATE_BLOCKED,			/* held behind an earlier one of its key */
 	PH_FATE_SCHEDULED,			/* held until its time */
 	PH_FATE_PAUSED,				/* held: route or key is paused */
+	PH_FATE_SET_ASIDE,			/* held: its endpoint takes nothing now, and others wait for an empty worker */
 	PH_FATE_PARKED				/* held: cannot be sent, see error */
 } PhFate;
 

@@ -32,9 +32,6 @@
 #include "pg/compat.h"
 #include "pg/relations.h"
 
-#define CRASHES_TO_SPLIT	2
-#define CRASHES_TO_PARK		3
-
 #define WINDOW_TOKEN		2	/* column of planthub.lane_window */
 
 /* A window as it is written and read. */
@@ -474,6 +471,24 @@ append_window(PhLaneState *lane, const WindowRow *window, int64 oldest_open)
 
 /* ---- recovery ---- */
 
+/*
+ * In the order of their deliveries, which is not that of their numbers: a recovery has a new number, and so has its
+ * start.  Of windows between the same snapshots the one with the lower ids came first; otherwise the one whose snapshot
+ * is older, because it knew fewer transactions or more of them were still running.
+ */
+static int
+compare_windows(const void *a, const void *b)
+{
+	const WindowRow *left = a;
+	const WindowRow *right = b;
+
+	if (left->cursor.s_new.xmax != right->cursor.s_new.xmax)
+		return left->cursor.s_new.xmax < right->cursor.s_new.xmax ? -1 : 1;
+	if (left->cursor.s_new.nxip != right->cursor.s_new.nxip)
+		return left->cursor.s_new.nxip > right->cursor.s_new.nxip ? -1 : 1;
+	return (left->first_id > right->first_id) - (left->first_id < right->first_id);
+}
+
 /* Windows that may be open and were not replaced by a later recovery, oldest first. */
 static int
 read_open_windows(int lane, int64 newest, WindowRow **windows)
@@ -483,8 +498,7 @@ read_open_windows(int lane, int64 newest, WindowRow **windows)
 		" (SELECT oldest_open FROM planthub.lane_window WHERE lane = $1 AND batch_no = $2))"
 		" SELECT batch_no, first_id, last_id, deliveries, crashes, id_floor, id_ceiling, s_old, s_new, started"
 		" FROM recent AS r"
-		" WHERE NOT EXISTS (SELECT FROM recent AS later WHERE later.origin = r.batch_no) AND deliveries > 0"
-		" ORDER BY batch_no",
+		" WHERE NOT EXISTS (SELECT FROM recent AS later WHERE later.origin = r.batch_no) AND deliveries > 0",
 		2, {INT4OID, INT8OID}
 	};
 	Datum		values[2] = {Int32GetDatum(lane), Int64GetDatum(newest)};
@@ -507,6 +521,7 @@ read_open_windows(int lane, int64 newest, WindowRow **windows)
 		read_snapshot(i, 9, &window->cursor.s_new);
 		window->started = ph_sql_bool(i, 10);
 	}
+	qsort(*windows, (size_t) n, sizeof(WindowRow), compare_windows);
 	return n;
 }
 
@@ -579,7 +594,7 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 		ids[i] = open_ones[i].id;
 	if (!window->started)
 		remember_recovery(lane, window);
-	else if (window->deliveries == 1 && crashes >= CRASHES_TO_PARK)
+	else if (window->deliveries == 1 && crashes >= PH_CRASHES_TO_PARK)
 		ph_held_insert_leftover(lane->id, ids, 1, crashes, "parked", "WORKER_CRASHED",
 								psprintf("the worker crashed %d times while it had this delivery", crashes));
 	else if (!idempotent)
@@ -591,7 +606,7 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 		int			last = position_of(open_ones[nopen - 1].id, all);
 		int			middle = position_of(open_ones[nopen / 2].id, all);
 
-		if (nopen > 1 && crashes >= CRASHES_TO_SPLIT)
+		if (nopen > 1 && crashes >= PH_CRASHES_TO_SUSPECT)
 		{
 			add_recovery(lane, window, all, first, middle);
 			add_recovery(lane, window, all, middle, last + 1);

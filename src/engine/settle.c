@@ -30,16 +30,17 @@ ph_settle_is_final(const PhItem *item)
 	return item->fate == PH_FATE_EXPIRED;
 }
 
-void
+int
 ph_settle(const PhConfig *config, PhItem **items, const int64 *tokens, int n)
 {
 	PhHeldRow  *inserts = palloc(sizeof(PhHeldRow) * (Size) Max(n, 1));
 	PhHeldRow  *updates = palloc(sizeof(PhHeldRow) * (Size) Max(n, 1));
 	PhItem	  **finished = palloc(sizeof(PhItem *) * (Size) Max(n, 1));
+	int64	   *finished_tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
 	int			ninserts = 0;
 	int			nupdates = 0;
 	int			nfinished = 0;
-	int64		token = 0;
+	int			waiting;
 	int			i;
 
 	SPI_connect();
@@ -49,20 +50,27 @@ ph_settle(const PhConfig *config, PhItem **items, const int64 *tokens, int n)
 	{
 		PhItem	   *item = items[i];
 
-		if (item->held)
-			token = tokens[i];
 		if (!ph_settle_is_final(item))
-			decide(config, item, item->held ? &updates[nupdates++] : &inserts[ninserts++]);
+		{
+			PhHeldRow  *row = item->held ? &updates[nupdates++] : &inserts[ninserts++];
+
+			row->token = tokens[i];
+			decide(config, item, row);
+		}
 		else if (item->held)
+		{
+			finished_tokens[nfinished] = tokens[i];
 			finished[nfinished++] = item;
+		}
 	}
 	ph_held_insert(inserts, ninserts);
-	ph_held_update(updates, nupdates, token);
-	ph_held_finish(finished, nfinished, token);
+	ph_held_update(updates, nupdates);
+	waiting = ph_held_finish(finished, finished_tokens, nfinished);
 	SPI_finish();
+	return waiting;
 }
 
-/* Tokens differ by lane, held rows carry that of the worker; so both are checked lane by lane. */
+/* Each lane has its own token; rows of held carry it, and are checked when they are written. */
 static void
 check_owner(PhItem **items, const int64 *tokens, int n)
 {
@@ -176,6 +184,9 @@ decide_unsent(PhItem *item, PhHeldRow *row)
 			break;
 		case PH_FATE_PAUSED:
 			set_row(row, "paused", item->reason, 0);
+			break;
+		case PH_FATE_SET_ASIDE:
+			set_row(row, "retry", item->reason, GetCurrentTimestamp());
 			break;
 		default:
 			set_row(row, "parked", item->reason, 0);

@@ -10,13 +10,12 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "engine/assign.h"
 #include "engine/held.h"
+#include "engine/outage.h"
 #include "engine/sql.h"
 #include "engine/work.h"
 #include "pg/settings.h"
@@ -25,7 +24,7 @@
 #define HELD_AT_ONCE		100		/* deliveries taken from held by one transaction and lane */
 #define MAX_ITEMS			20		/* claims' worth of deliveries in memory, */
 #define MAX_BYTES			(16 * PH_WINDOW_BYTES)	/* and of bytes; then a lane that has none may take a few */
-#define SUSPECT_CRASHES		2		/* a window left by as many crashes runs alone */
+#define SWEEP_MS			1000	/* shortest time between two sweeps of held */
 
 /* What one transaction has brought. */
 typedef struct Harvest
@@ -35,8 +34,10 @@ typedef struct Harvest
 	int			nclaims;
 	PhBatch   **due;
 	PhLaneWork **due_lanes;
-	TimestampTz *next_due;
+	PhHeldDue  *next_due;
 	int			ndue;
+	int			waiting;			/* keys that a sweep must look for */
+	bool		swept;
 	uint64		oldest_running;		/* of the claims' snapshot; 0: none was taken */
 } Harvest;
 
@@ -89,20 +90,22 @@ ph_work_stop(void)
 /* ---- what there is to do ---- */
 
 static bool
-is_suspect(PhLaneWork *lane)
+is_suspect(PhLaneWork *lane, TimestampTz now)
 {
 	dlist_iter	iter;
 
+	if (lane->due.suspect_at != 0 && lane->due.suspect_at <= now)
+		return true;
 	dlist_foreach(iter, &lane->state.batches)
 	{
-		if (dlist_container(PhBatch, node, iter.cur)->crashes >= SUSPECT_CRASHES)
+		if (dlist_container(PhBatch, node, iter.cur)->crashes >= PH_CRASHES_TO_SUSPECT)
 			return true;
 	}
 	return !dlist_is_empty(&lane->state.recoveries) &&
-		dlist_container(PhRecovery, node, dlist_head_node(&lane->state.recoveries))->crashes >= SUSPECT_CRASHES;
+		dlist_container(PhRecovery, node, dlist_head_node(&lane->state.recoveries))->crashes >= PH_CRASHES_TO_SUSPECT;
 }
 
-/* The lane whose window is to run alone now, if any. */
+/* The lane of which something is to run alone now, if any. */
 static PhLaneWork *
 suspect_lane(TimestampTz now)
 {
@@ -115,8 +118,11 @@ suspect_lane(TimestampTz now)
 
 		for (j = 0; j < endpoint->nlanes; j++)
 		{
-			if (is_suspect(endpoint->lanes[j]) && (endpoint->in_flight > 0 || ph_work_allowance(endpoint, now) > 0))
-				return endpoint->lanes[j];
+			PhLaneWork *lane = endpoint->lanes[j];
+
+			if (lane->state.leased && is_suspect(lane, now) &&
+				(endpoint->in_flight > 0 || ph_work_allowance(endpoint, now) > 0))
+				return lane;
 		}
 	}
 	return NULL;
@@ -152,10 +158,50 @@ may_claim(PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
 static bool
 may_take_due(const PhLaneWork *lane, const PhLaneWork *suspect, TimestampTz now)
 {
-	if (!lane->state.leased || ph_work_allowance(lane->endpoint, now) <= 0 || suspect != NULL ||
-		lane->queue.nready >= (ph_breaker_is_open(&lane->endpoint->breaker) ? 1 : HELD_AT_ONCE))
+	if (!lane->state.leased || ph_work_allowance(lane->endpoint, now) <= 0)
 		return false;
-	return lane->wants_due || (lane->next_due != 0 && lane->next_due <= now);
+	if (suspect != NULL)
+		return suspect == lane && nitems == 0 && lane->due.suspect_at != 0 && lane->due.suspect_at <= now;
+	if (lane->queue.nready >= (ph_breaker_is_open(&lane->endpoint->breaker) ? 1 : HELD_AT_ONCE))
+		return false;
+	return lane->wants_due || (lane->due.at != 0 && lane->due.at <= now);
+}
+
+/*
+ * What is to run alone waits until the worker has nothing else.  Deliveries whose endpoint takes nothing now could keep
+ * it, and with it all others, waiting for as long as the outage lasts; they go to held.
+ */
+void
+ph_work_make_room(TimestampTz now)
+{
+	int			i;
+	int			j;
+
+	if (nitems == ph_work.nfinished || suspect_lane(now) == NULL)
+		return;
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		PhEndpointState *endpoint = ph_work.endpoints[i];
+		PhItem	   *item;
+
+		if (endpoint->in_flight > 0 || ph_work_allowance(endpoint, now) > 0)
+			continue;
+		for (j = 0; j < endpoint->nlanes; j++)
+		{
+			while ((item = ph_queue_pop(&endpoint->lanes[j]->queue)) != NULL)
+			{
+				item->fate = PH_FATE_SET_ASIDE;
+				item->reason = "ENDPOINT_WAITS";
+				ph_work_finish(item);
+			}
+		}
+	}
+}
+
+static bool
+is_sweep_due(TimestampTz now)
+{
+	return ph_work.sweep_at != 0 && ph_work.sweep_at <= now;
 }
 
 bool
@@ -165,7 +211,7 @@ ph_work_wanted(TimestampTz now)
 	int			i;
 	int			j;
 
-	if (ph_work.reload || (ph_work.take_at != 0 && ph_work.take_at <= now))
+	if (ph_work.reload || (ph_work.take_at != 0 && ph_work.take_at <= now) || is_sweep_due(now))
 		return true;
 	for (i = 0; i < ph_work.nendpoints; i++)
 	{
@@ -193,7 +239,7 @@ earlier(TimestampTz a, TimestampTz b)
 TimestampTz
 ph_work_next(TimestampTz now)
 {
-	TimestampTz next = ph_work.take_at;
+	TimestampTz next = earlier(ph_work.take_at, ph_work.sweep_at);
 	int			i;
 	int			j;
 
@@ -215,8 +261,10 @@ ph_work_next(TimestampTz now)
 
 			waiting = waiting || lane->queue.nready > 0 || lane->wants_claim || lane->wants_due;
 			/* What is due and not wanted waits for an answer, not for a time. */
-			if (lane->next_due != 0 && Max(lane->next_due, opens) > now)
-				next = earlier(next, Max(lane->next_due, opens));
+			if (lane->due.at != 0 && Max(lane->due.at, opens) > now)
+				next = earlier(next, Max(lane->due.at, opens));
+			if (lane->due.suspect_at != 0 && Max(lane->due.suspect_at, opens) > now)
+				next = earlier(next, Max(lane->due.suspect_at, opens));
 		}
 		if (waiting && opens > now)
 			next = earlier(next, opens);
@@ -235,6 +283,12 @@ ph_work_allowance(PhEndpointState *endpoint, TimestampTz now)
 }
 
 void
+ph_work_sweep_soon(TimestampTz now)
+{
+	ph_work.sweep_at = Max(now, TimestampTzPlusMilliseconds(ph_work.swept_at, SWEEP_MS));
+}
+
+void
 ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 {
 	static TimestampTz last_poll;
@@ -247,6 +301,7 @@ ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 	{
 		ph_config_forget();
 		ph_work.reload = true;
+		ph_work_sweep_soon(now);	/* it may have been an operator who took something out of held */
 	}
 	ph_work.polling = FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
 	poll = ph_work.polling && now - last_poll >= USECS_PER_SEC;
@@ -267,10 +322,43 @@ ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 
 /* ---- one transaction ---- */
 
+static void
+crash_after_commit(const Harvest *harvest, bool recorded)
+{
+	bool		claimed = false;
+	bool		taken = false;
+	int			i;
+
+	if (ph_debug_crash[0] == '\0')
+		return;
+	for (i = 0; i < harvest->nclaims; i++)
+		claimed = claimed || harvest->claims[i].batch != NULL;
+	for (i = 0; i < harvest->ndue; i++)
+		taken = taken || harvest->due[i] != NULL;
+	if ((claimed && strcmp(ph_debug_crash, "claimed") == 0) || (taken && strcmp(ph_debug_crash, "taken") == 0) ||
+		(recorded && strcmp(ph_debug_crash, "recorded") == 0))
+		kill(MyProcPid, SIGKILL);
+}
+
+/* Whether one of the finished items has an attempt to record, and is not only set aside. */
+static bool
+has_attempt(void)
+{
+	int			i;
+
+	for (i = 0; i < ph_work.nfinished; i++)
+	{
+		if (ph_work.finished[i]->recorded_attempt)
+			return true;
+	}
+	return false;
+}
+
 bool
 ph_work_run(void)
 {
 	Harvest		harvest = {0};
+	bool		recorded = has_attempt();
 	int			nlanes = 0;
 	int			i;
 
@@ -279,7 +367,7 @@ ph_work_run(void)
 	harvest.claims = palloc0(sizeof(PhClaim) * (Size) Max(nlanes, 1));
 	harvest.due = palloc0(sizeof(PhBatch *) * (Size) Max(nlanes, 1));
 	harvest.due_lanes = palloc0(sizeof(PhLaneWork *) * (Size) Max(nlanes, 1));
-	harvest.next_due = palloc0(sizeof(TimestampTz) * (Size) Max(nlanes, 1));
+	harvest.next_due = palloc0(sizeof(PhHeldDue) * (Size) Max(nlanes, 1));
 	if (!ph_run_transaction(run_transaction, &harvest, NULL))
 	{
 		discard_harvest(&harvest);
@@ -288,50 +376,48 @@ ph_work_run(void)
 	ph_work.failures = 0;
 	apply_harvest(&harvest);
 	ph_assign_take_lanes();
-	if (strcmp(ph_debug_crash, "claimed") == 0 && harvest.nclaims > 0 && harvest.claims[0].batch != NULL)
-		kill(MyProcPid, SIGKILL);
+	crash_after_commit(&harvest, recorded);
 	return true;
 }
 
 static void
-write_endpoint_state(PhEndpointState *endpoint)
-{
-	static PhStatement upsert = {
-		"INSERT INTO planthub.endpoint_state AS s (endpoint, state, since, failures, retry_at, last_status, last_error)"
-		" VALUES ($1, $2, clock_timestamp(), $3, $4, nullif($5, 0), nullif($6, '')) ON CONFLICT (endpoint) DO UPDATE"
-		" SET since = CASE WHEN s.state = excluded.state THEN s.since ELSE excluded.since END, state = excluded.state,"
-		" failures = excluded.failures, retry_at = excluded.retry_at,"
-		" last_status = coalesce(excluded.last_status, s.last_status),"
-		" last_error = coalesce(excluded.last_error, s.last_error)",
-		6, {INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID}
-	};
-	bool		open = ph_breaker_is_open(&endpoint->breaker);
-	Datum		values[6];
-
-	values[0] = Int32GetDatum(endpoint->id);
-	values[1] = CStringGetTextDatum(open ? "open" : "closed");
-	values[2] = Int32GetDatum(endpoint->breaker.failures);
-	values[3] = TimestampTzGetDatum((TimestampTz) ph_breaker_next_us(&endpoint->breaker));
-	values[4] = Int32GetDatum(endpoint->last_status);
-	values[5] = CStringGetTextDatum(endpoint->last_error);
-	ph_sql_run(&upsert, values, open ? NULL : "   n  ", SPI_OK_INSERT);
-}
-
-static void
-settle_finished(const PhConfig *config)
+settle_finished(Harvest *harvest)
 {
 	int64	   *tokens = palloc(sizeof(int64) * (Size) Max(ph_work.nfinished, 1));
-	bool		crash = strcmp(ph_debug_crash, "recording") == 0;
 	int			i;
 
 	for (i = 0; i < ph_work.nfinished; i++)
 		tokens[i] = ((PhLaneWork *) ph_work.finished[i]->batch->owner)->state.token;
-	ph_settle(config, ph_work.finished, tokens, ph_work.nfinished);
-	for (i = 0; crash && i < ph_work.nfinished; i++)
+	harvest->waiting = ph_settle(harvest->config, ph_work.finished, tokens, ph_work.nfinished);
+	if (strcmp(ph_debug_crash, "recording") == 0 && has_attempt())
+		kill(MyProcPid, SIGKILL);
+}
+
+/* What waits behind a delivery that an operator has taken out of held. */
+static void
+sweep_held(Harvest *harvest, TimestampTz now)
+{
+	int32	   *lanes;
+	int			n = 0;
+	int			i;
+	int			j;
+
+	if (!is_sweep_due(now))
+		return;
+	for (i = 0; i < ph_work.nendpoints; i++)
+		n += ph_work.endpoints[i]->nlanes;
+	lanes = palloc(sizeof(int32) * (Size) Max(n, 1));
+	n = 0;
+	for (i = 0; i < ph_work.nendpoints; i++)
 	{
-		if (ph_work.finished[i]->recorded_attempt)
-			kill(MyProcPid, SIGKILL);
+		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+		{
+			if (ph_work.endpoints[i]->lanes[j]->state.leased)
+				lanes[n++] = ph_work.endpoints[i]->lanes[j]->state.id;
+		}
 	}
+	harvest->waiting += ph_held_sweep(lanes, n);
+	harvest->swept = true;
 }
 
 static void
@@ -345,7 +431,7 @@ read_lane(Harvest *harvest, PhLaneWork *lane, const PhLaneWork *suspect, const P
 
 		harvest->due_lanes[i] = lane;
 		harvest->due[i] = ph_held_take_due(harvest->config, lane->state.id, lane->state.token, limit,
-										   snapshot->snapshot, ph_work.items, &harvest->next_due[i]);
+										   suspect == lane, snapshot->snapshot, ph_work.items, &harvest->next_due[i]);
 		if (harvest->due[i] != NULL)
 			return;
 	}
@@ -374,13 +460,14 @@ run_transaction(void *arg)
 	harvest->config = ph_config_get();
 	harvest->oldest_running = snapshot.stored.xmin;
 	if (ph_work.nfinished > 0)
-		settle_finished(harvest->config);
+		settle_finished(harvest);
 	SPI_connect();
 	for (i = 0; i < ph_work.nendpoints; i++)
 	{
 		if (ph_work.endpoints[i]->dirty)
-			write_endpoint_state(ph_work.endpoints[i]);
+			ph_outage_write(ph_work.endpoints[i]);
 	}
+	sweep_held(harvest, now);
 	SPI_finish();
 	if (harvest->config == ph_work.config)
 	{
@@ -467,6 +554,21 @@ add_batch(PhLaneWork *lane, PhBatch *batch)
 }
 
 static void
+note_sweep(void)
+{
+	int			i;
+	int			j;
+
+	ph_work.swept_at = GetCurrentTimestamp();
+	ph_work.sweep_at = 0;
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+			ph_work.endpoints[i]->lanes[j]->wants_due = true;
+	}
+}
+
+static void
 apply_harvest(Harvest *harvest)
 {
 	FullTransactionId prepared;
@@ -474,6 +576,10 @@ apply_harvest(Harvest *harvest)
 	int			i;
 
 	forget_finished();
+	if (harvest->swept)
+		note_sweep();
+	if (harvest->waiting > 0)
+		ph_work_sweep_soon(GetCurrentTimestamp());
 	for (i = 0; i < ph_work.nendpoints; i++)
 		ph_work.endpoints[i]->dirty = false;
 	for (i = 0; i < harvest->ndue; i++)
@@ -481,7 +587,7 @@ apply_harvest(Harvest *harvest)
 		PhLaneWork *lane = harvest->due_lanes[i];
 
 		lane->wants_due = false;
-		lane->next_due = harvest->next_due[i];
+		lane->due = harvest->next_due[i];
 		if (harvest->due[i] == NULL)
 			continue;
 		dlist_push_tail(&lane->state.batches, &harvest->due[i]->node);
@@ -548,60 +654,4 @@ ph_work_finish(PhItem *item)
 		add_finished(blocked);
 		blocked = next;
 	}
-}
-
-/* One line for the beginning of an outage and one for its end, however often it is probed in between. */
-static void
-log_outage(PhEndpointState *endpoint)
-{
-	const PhBreaker *breaker = &endpoint->breaker;
-
-	if (breaker->opened > 0 && !endpoint->outage_logged)
-	{
-		endpoint->outage_logged = true;
-		ereport(LOG,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("deliveries to endpoint \"%s\" suspended after %d failures in a row",
-						endpoint->endpoint->code, breaker->failures),
-				 errdetail("The last attempt failed: %s.", endpoint->last_error[0] != '\0' ? endpoint->last_error :
-						   psprintf("status %d", endpoint->last_status)),
-				 errhint("Repair the endpoint; it is probed until it answers. See planthub.endpoint_health.")));
-	}
-	else if (breaker->opened == 0 && endpoint->outage_logged)
-	{
-		endpoint->outage_logged = false;
-		ereport(LOG,
-				(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
-				 errmsg("deliveries to endpoint \"%s\" resumed", endpoint->endpoint->code)));
-	}
-}
-
-void
-ph_work_note_answer(PhEndpointState *endpoint, const PhItem *item)
-{
-	bool		was_open = ph_breaker_is_open(&endpoint->breaker);
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (endpoint->endpoint == NULL)
-		return;
-	switch (item->outcome)
-	{
-		case PH_OUTCOME_THROTTLED:
-			endpoint->throttled_until = now + Max(item->retry_after_s, 1) * USECS_PER_SEC;
-			return;
-		case PH_OUTCOME_TRANSIENT:
-		case PH_OUTCOME_AUTH:
-		case PH_OUTCOME_UNKNOWN:
-			ph_breaker_failure(&endpoint->breaker, now, endpoint->endpoint->breaker_threshold,
-							   pg_prng_double(&pg_global_prng_state));
-			endpoint->last_status = item->status;
-			strlcpy(endpoint->last_error, item->error == NULL ? "" : item->error, sizeof(endpoint->last_error));
-			endpoint->dirty = endpoint->dirty || ph_breaker_is_open(&endpoint->breaker);
-			break;
-		default:
-			ph_breaker_success(&endpoint->breaker);
-			endpoint->dirty = endpoint->dirty || was_open;
-			break;
-	}
-	log_outage(endpoint);
 }

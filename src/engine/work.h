@@ -6,6 +6,7 @@
 #define PLANTHUB_WORK_H
 
 #include "engine/breaker.h"
+#include "engine/held.h"
 #include "engine/lane.h"
 #include "engine/queue.h"
 #include "engine/settle.h"
@@ -19,7 +20,7 @@ typedef struct PhLaneWork
 	int			priority;
 	bool		wants_claim;		/* something may be new */
 	bool		wants_due;			/* held may have changed: look when the next one is due */
-	TimestampTz next_due;			/* of held; 0: nothing */
+	PhHeldDue	due;				/* of held */
 	int			failures;			/* of its claims in a row */
 } PhLaneWork;
 
@@ -54,6 +55,8 @@ typedef struct PhWork
 	bool		reload;				/* the configuration may have changed */
 	bool		polling;			/* see dispatch.c */
 	TimestampTz take_at;			/* when to try again for lanes that others own; 0: none */
+	TimestampTz sweep_at;			/* when to look for what waits in held behind nothing; 0: never */
+	TimestampTz swept_at;			/* when that was done last */
 	TimestampTz not_before;			/* no transaction before, after a failed one */
 	int			failures;			/* transactions in a row */
 } PhWork;
@@ -70,6 +73,12 @@ extern void ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now);
 extern bool ph_work_wanted(TimestampTz now);
 extern TimestampTz ph_work_next(TimestampTz now);
 
+/* Held is to be swept, now or a moment after the last time. */
+extern void ph_work_sweep_soon(TimestampTz now);
+
+/* Sets aside what keeps a delivery waiting that is to run alone. */
+extern void ph_work_make_room(TimestampTz now);
+
 /* One transaction; false when it failed and nothing has changed. */
 extern bool ph_work_run(void);
 
@@ -78,9 +87,6 @@ extern int	ph_work_allowance(PhEndpointState *endpoint, TimestampTz now);
 
 /* Whether a claimed item is still to be sent; gives it another fate otherwise. */
 extern bool ph_work_still_wanted(PhItem *item, TimestampTz now);
-
-/* The answer to a request, seen by breaker and throttle; item is its first. */
-extern void ph_work_note_answer(PhEndpointState *endpoint, const PhItem *item);
 
 /* The item has its outcome or its fate: queue it for recording, with those that it blocks. */
 extern void ph_work_finish(PhItem *item);

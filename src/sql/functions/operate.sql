@@ -107,35 +107,41 @@ END;
 COMMENT ON FUNCTION planthub.held_is_paused(int, text) IS 'Internal: whether the route or the key of a held delivery is paused';
 
 -- When the oldest delivery of a key leaves, the next one goes.  A null key stands for all keys of its lane: a worker and
--- an operator that act on one key at the same moment do not wait for each other, so the worker looks again later.
+-- an operator that act on one key at the same moment do not wait for each other, so the worker looks again later: when
+-- the operator's verb has been committed, and while some were left because another transaction had them locked.
 CREATE OR REPLACE FUNCTION planthub.held_promote(lane int[], key text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    promoted bigint;
-    swept    bigint := 0;
+    heads   bigint[];
+    free    bigint[];
 BEGIN
+    heads := ARRAY(SELECT oldest.delivery_id
+                   FROM unnest($1, $2) AS k (lane, key)
+                   CROSS JOIN LATERAL (SELECT o.delivery_id, o.state FROM planthub.held AS o
+                                       WHERE o.lane = k.lane AND o.key = k.key
+                                       ORDER BY o.delivery_id LIMIT 1) AS oldest
+                   WHERE oldest.state = 'blocked');
+    IF array_position(key, NULL) IS NOT NULL THEN
+        heads := heads || ARRAY(
+            SELECT oldest.delivery_id
+            FROM (SELECT DISTINCT ON (o.lane, o.key) o.delivery_id, o.state
+                  FROM planthub.held AS o
+                  WHERE o.key IS NOT NULL
+                    AND o.lane IN (SELECT k.lane FROM unnest($1, $2) AS k (lane, key) WHERE k.key IS NULL)
+                  ORDER BY o.lane, o.key, o.delivery_id) AS oldest
+            WHERE oldest.state = 'blocked');
+    END IF;
+    IF heads = '{}' THEN
+        RETURN 0;
+    END IF;
+    free := ARRAY(SELECT h.delivery_id FROM planthub.held AS h WHERE h.delivery_id = ANY (heads) FOR UPDATE SKIP LOCKED);
     UPDATE planthub.held AS h
     SET state = 'retry', due_at = now(), reason = NULL
-    FROM unnest($1, $2) AS k (lane, key)
-    CROSS JOIN LATERAL (SELECT o.delivery_id FROM planthub.held AS o WHERE o.lane = k.lane AND o.key = k.key
-                        ORDER BY o.delivery_id LIMIT 1) AS oldest
-    WHERE h.delivery_id = oldest.delivery_id AND h.state = 'blocked';
-    GET DIAGNOSTICS promoted = ROW_COUNT;
-    IF array_position(key, NULL) IS NOT NULL THEN
-        UPDATE planthub.held AS h
-        SET state = 'retry', due_at = now(), reason = NULL
-        FROM (SELECT DISTINCT ON (o.lane, o.key) o.delivery_id, o.state
-              FROM planthub.held AS o
-              WHERE o.key IS NOT NULL
-                AND o.lane IN (SELECT k.lane FROM unnest($1, $2) AS k (lane, key) WHERE k.key IS NULL)
-              ORDER BY o.lane, o.key, o.delivery_id) AS oldest
-        WHERE h.delivery_id = oldest.delivery_id AND oldest.state = 'blocked' AND h.state = 'blocked';
-        GET DIAGNOSTICS swept = ROW_COUNT;
-    END IF;
-    RETURN promoted + swept;
+    WHERE h.delivery_id = ANY (free) AND h.state = 'blocked';
+    RETURN cardinality(ARRAY(SELECT DISTINCT x FROM unnest(heads) AS x)) - cardinality(free);
 END
 $$;
-COMMENT ON FUNCTION planthub.held_promote(int[], text[]) IS 'Internal: for each lane and key whose oldest held delivery has left, lets the next one go; a null key stands for all keys of the lane';
+COMMENT ON FUNCTION planthub.held_promote(int[], text[]) IS 'Internal: for each lane and key whose oldest held delivery has left, lets the next one go; a null key stands for all keys of the lane.  Returns how many it had to leave because another transaction has them locked';
 
 -- Lets held deliveries go, keeping the order per key: the oldest of its lane and key goes, later ones wait behind it.
 -- The head of each key is locked, so that it cannot leave before the ones that now wait behind it are visible; a head

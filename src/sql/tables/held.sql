@@ -23,6 +23,7 @@ CREATE TABLE planthub.held (
     last_error   text
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX held_due ON planthub.held (lane, due_at) WHERE state IN ('retry', 'scheduled');
+CREATE INDEX held_suspect ON planthub.held (lane, due_at) WHERE crashes >= 2;
 CREATE INDEX held_key ON planthub.held (lane, key, delivery_id);
 CREATE INDEX held_message ON planthub.held (message_id);
 COMMENT ON TABLE planthub.held IS 'Deliveries that cannot go now, with the reason; what is not here and has no final attempt is on its way';
