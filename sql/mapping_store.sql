@@ -19,7 +19,7 @@ SELECT planthub.create_site('FR');
 SELECT planthub.create_system('sap', 'erp');
 
 -- Versions: drafts are found by number only; activation replaces the active one.
-SELECT planthub.create_mapping('order', '{"no": "=AUFNR", "lines": {"$each": "=lines", "$do": {"item": "=MATNR", "uom": "=xref(''uom'', MEINS)"}}}', contract_in => 'x@1', reason => 'first');
+SELECT planthub.create_mapping('order', '{"no": "=AUFNR", "lines": {"$each": "=lines", "$do": {"item": "=MATNR", "uom": "=xref(''uom'', MEINS)"}}}', contract_in => 'sap_order@1', reason => 'first');
 SELECT pg_temp.try($$SELECT planthub.map('order', '{}')$$);
 SELECT pg_temp.try($$SELECT planthub.map('nobody', '{}')$$);
 SELECT pg_temp.try($$SELECT planthub.map('order@2', '{}')$$);
@@ -153,7 +153,34 @@ SELECT planthub.create_mapping('reads', '{"a": "=order.a", "w": "=whole", "i": "
 SELECT jsonb_pretty(depends) FROM planthub.mapping WHERE name = 'reads';
 SELECT jsonb_pretty(planthub.map_explain('reads@1', '{"order": {"a": 1, "b": 2, "lines": [{"kind": "x", "q": 1, "u": 1, "subs": {"k": "1", "m": 1}}, {"v": 1}]}, "whole": {"p": {"q": 1}}, "list": [{"x": 1, "y": 1}, {"x": 1, "y": 1}], "things": [{"k": "1", "v": 1, "w": {"deep": 1}}], "sw": "a", "zz": {"y": 1, "x~/": 1}, "glob": 1, "top": 1, "other": {"a": 1}}') - 'sha256' - 'visits');
 
+-- Contracts: what is read must be in that of the input, what vectors give must meet that of the output.
+SELECT planthub.create_mapping('contract', '{"a": "=order", "b": "=orders", "c": "=item.id", "d": "=item.ids", "e": {"$each": "=operations", "$do": ["=op", "=ops", "=qty.value", "=qty.value.x"]}, "f": "=*.x"}', contract_in => 'production_order.released@1');
+SELECT pg_temp.try($$SELECT planthub.create_mapping('closed', '{}', contract_out => 'production_order.released')$$);
+SELECT planthub.create_mapping('closed', '{"order": "=ORDER", "version": "=VERSION"}', contract_out => 'production_order.accepted@1');
+SELECT planthub.create_mapping_vector('closed', 'text', '{"ORDER": "1", "VERSION": "1"}', '{"order": "1", "version": "1"}');
+SELECT vector, passed, pointer, expected->>'keyword', actual FROM planthub.mapping_test('closed@1') ORDER BY pointer;
+SELECT planthub.create_mapping('closed', '{"mes_order": "M1", "version": "=to_number(VERSION)"}', site => 'FR', base => 1);
+SELECT contract_out FROM planthub.mapping WHERE name = 'closed' AND site = 'FR';
+
 -- Differences and merge patches.
 SELECT * FROM planthub.json_differences('{"a": 1.0, "b": [1, 2, {"c": "x"}], "d/~": 1, "e": {}, "f": [1]}', '{"a": 1, "b": [1, 3, {"c": "y"}, 4], "e": [], "f": [], "g": null}');
 SELECT * FROM planthub.json_differences('1', '[1]');
 SELECT count(*) FROM planthub.json_differences('{"a": [1, {"b": 2}]}', '{"a": [1.00, {"b": 2.0}]}');
+
+-- A reader may apply, explain and test; an integrator may change; a publisher none of it.
+CREATE ROLE regress_ph_reader;
+CREATE ROLE regress_ph_integrator;
+SELECT planthub.grant_access('reader', 'regress_ph_reader'), planthub.grant_access('integrator', 'regress_ph_integrator');
+SET ROLE regress_ph_reader;
+SELECT planthub.map('order', '{"AUFNR": "1"}'), (SELECT count(*) FROM planthub.mapping_test('closed@1')), (SELECT count(*) FROM planthub.mapping_lint('contract@1'));
+SELECT canonical, planthub.unit_convert(1, 'KGM', 'GRM') FROM planthub.xref_find('uom', 'KG', 'sap', 'FR');
+SELECT pg_temp.try($$SELECT planthub.create_mapping('x', '1')$$);
+SELECT pg_temp.try($$DELETE FROM planthub.mapping$$);
+SET ROLE regress_ph_integrator;
+SELECT planthub.create_mapping('mine', '{"x": "=x"}'), planthub.create_mapping_vector('mine', 'v', '{"x": 1}', '{"x": 1}'), planthub.set_xref('item', 'mine', '"X"') > 0;
+SELECT planthub.activate_mapping('mine', 1), planthub.retire_mapping('mine');
+SELECT pg_temp.try($$SELECT planthub.create_mapping_function('pg', 'pg_catalog.jsonb_pretty(jsonb)')$$) LIKE '22023%', pg_temp.try($$SELECT planthub.install_mapping('{}')$$);
+RESET ROLE;
+SELECT planthub.revoke_access('regress_ph_reader'), planthub.revoke_access('regress_ph_integrator');
+DROP ROLE regress_ph_reader, regress_ph_integrator;
+SELECT verb, count(*) FROM planthub.operation_log WHERE verb ~ 'mapping|xref' GROUP BY verb ORDER BY verb;

@@ -97,6 +97,8 @@ SELECT pg_temp.try($$INSERT INTO planthub.xref (set, code, value, valid_from, va
 SELECT planthub.set_xref('document', '4900000001', '"MV-1"', 'sap') > 0;
 SELECT canonical FROM planthub.xref_find('document', '4900000001', 'sap');
 UPDATE planthub.xref SET value = '"MV-2"' WHERE set = 'document';
+SELECT planthub.set_xref('document', '4900000002', '"MV-3"', 'sap', message_id => 7) > 0;
+SELECT code, message_id FROM planthub.xref_find('document', '4900000002', 'sap') JOIN planthub.xref USING (id);
 SELECT canonical FROM planthub.xref_find('document', '4900000001', 'sap');
 SELECT pg_temp.try($$SELECT planthub.drop_xref_set('colour')$$);
 DELETE FROM planthub.xref WHERE set = 'colour';

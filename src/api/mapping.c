@@ -153,6 +153,7 @@ describe(PhValue *report, const PhMapping *mapping)
 	uses.list = palloc(mapping->nunits * sizeof(char *));
 	for (i = 1; i < mapping->nunits; i++)
 		uses.list[uses.n++] = mapping->units[i]->name;
+	append_text(report, "mapping", mapping->id);
 	append_text(report, "sha256", mapping->sha256);
 	value = problems_value(&reads.warnings);
 	append(report, "warnings", &value);

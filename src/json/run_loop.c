@@ -8,6 +8,8 @@
 
 #include "json/run.h"
 
+#define EXPECTED_MOST	64		/* elements for which there is room at once; many may come to nothing */
+
 /* An element of a loop, chosen and perhaps sorted. */
 typedef struct Item
 {
@@ -94,7 +96,7 @@ start_loop(PhRun *run, const PhTemplate *node, const PhScope *scope, const PhPla
 	while (loop->is_array ? ph_iterate_next(&iterator, &element) : number == 0)
 	{
 		Item	   *item = &loop->items[loop->n];
-		PhOrigin		origin = ph_run_element_origin(loop->array, loop->known, loop->is_array, node->leaf, number);
+		PhOrigin	origin = ph_run_element_origin(loop->array, loop->known, loop->is_array, node->leaf, number);
 		PhVariable	storage[2];
 		PhScope		inner;
 		PhValue		chosen;
@@ -177,12 +179,12 @@ ph_run_loop(PhRun *run, const PhTemplate *node, const PhScope *scope, const PhPl
 
 	if (!start_loop(run, node, scope, place, &loop))
 		return false;
-	*result = is_map ? ph_object_new(loop.n) : ph_array_new(loop.n);
+	*result = is_map ? ph_object_new(Min(loop.n, EXPECTED_MOST)) : ph_array_new(Min(loop.n, EXPECTED_MOST));
 	if (node->uses_count)
 		count.value = ph_value_int(loop.n);
 	for (i = 0; i < loop.n; i++)
 	{
-		PhOrigin		origin = ph_run_element_origin(loop.array, loop.known, loop.is_array, node->leaf, loop.items[i].element);
+		PhOrigin	origin = ph_run_element_origin(loop.array, loop.known, loop.is_array, node->leaf, loop.items[i].element);
 		PhVariable	storage[2];
 		PhScope		inner = element_scope(node, scope, &loop.items[i], &origin, storage);
 
@@ -201,5 +203,6 @@ ph_run_loop(PhRun *run, const PhTemplate *node, const PhScope *scope, const PhPl
 		if (!(is_map ? add_member(run, node, &inner, place, result) : add_element(run, node, &inner, place, result)))
 			return false;
 	}
+	pfree(loop.items);			/* a join has one such list for each element of the outer loop */
 	return !is_map || finish_map(run, node, scope, place, result);
 }

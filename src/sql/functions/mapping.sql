@@ -60,6 +60,44 @@ COMMENT ON TRIGGER mapping_immutable ON planthub.mapping IS 'Versions are immuta
 
 -- Lint and tests
 
+CREATE OR REPLACE FUNCTION planthub.mapping_find(id text) RETURNS planthub.mapping
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT m FROM planthub.mapping AS m
+    WHERE m.name = split_part(mapping_find.id, '@', 1) AND m.site = coalesce(substring(mapping_find.id, ':(.*)'), '*')
+      AND m.version::text = split_part(split_part(mapping_find.id, '@', 2), ':', 1);
+END;
+COMMENT ON FUNCTION planthub.mapping_find(text) IS 'Internal: the version with an id such as name@3 or name@3:P1';
+
+-- Path: "$.order.lines[].item", as the column "depends" of planthub.mapping has it.
+CREATE OR REPLACE FUNCTION planthub.schema_knows(root jsonb, schema jsonb, path text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s     constant jsonb := planthub.schema_follow(root, schema);
+    step  constant text := substring(path, '^([.][^.[]+|[[][^]]*[]])');
+    rest  constant text := substr(path, 1 + length(step));
+    parts jsonb := '[]';
+BEGIN
+    IF s IS NULL OR jsonb_typeof(s) <> 'object' OR step IS NULL OR step = '.*' THEN
+        RETURN true;
+    ELSIF NOT planthub.schema_types(s) && '{object,array}' THEN
+        RETURN false;
+    ELSIF left(step, 1) = '[' AND (s ? 'items' OR s ? 'properties') THEN
+        -- a single value counts as an array of one
+        RETURN planthub.schema_knows(root, coalesce(s->'items', s), rest);
+    ELSIF s->'properties' ? substr(step, 2) THEN
+        RETURN planthub.schema_knows(root, s->'properties'->substr(step, 2), rest);
+    END IF;
+    SELECT coalesce(jsonb_agg(b), '[]') INTO parts
+    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k, jsonb_array_elements(CASE WHEN s ? k THEN s->k ELSE '[]' END) AS b;
+    IF parts = '[]' THEN
+        RETURN NOT s ? 'properties';
+    END IF;
+    RETURN EXISTS (SELECT FROM jsonb_array_elements(parts) AS b WHERE planthub.schema_knows(root, b, path));
+END
+$$;
+COMMENT ON FUNCTION planthub.schema_knows(jsonb, jsonb, text) IS 'Internal: whether a JSON Schema says something about a path, or nothing about what is there';
+
 CREATE OR REPLACE FUNCTION planthub.mapping_lint(mapping text, site text DEFAULT '*')
 RETURNS TABLE (severity text, place text, message text, "column" int)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -73,6 +111,12 @@ BEGIN
         SELECT 'warning', w->>'pointer', w->>'message', (w->>'column')::int
         FROM jsonb_array_elements(found_in->'warnings') AS w;
     RETURN QUERY
+        SELECT 'warning', found_in->>'mapping', format('"%s" is not in the contract %s', r, m.contract_in), NULL::int
+        FROM planthub.mapping_find(found_in->>'mapping') AS m
+        JOIN planthub.contract AS c ON c.topic = split_part(m.contract_in, '@', 1) AND c.version::text = split_part(m.contract_in, '@', 2)
+        CROSS JOIN jsonb_array_elements_text(found_in->'reads') AS r
+        WHERE NOT planthub.schema_knows(c.schema, c.schema, substr(r, 2));
+    RETURN QUERY
         SELECT 'warning', format('%s@%s:%s', m.name, m.version, m.site),
             format('it changes version %s of site "%s", whose active version is %s', m.base, m.base_site, a.version), NULL::int
         FROM planthub.mapping AS m
@@ -83,6 +127,22 @@ END
 $$;
 COMMENT ON FUNCTION planthub.mapping_lint(text, text) IS
 'What is wrong with a mapping, or probably not meant; place is mapping#pointer into its template, column counts in the expression there';
+
+CREATE OR REPLACE FUNCTION planthub.mapping_violations(id text, output jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    wanted  constant text := (planthub.mapping_find(id)).contract_out;
+    topic   constant text := split_part(wanted, '@', 1);
+    version constant int := split_part(wanted, '@', 2);
+BEGIN
+    IF EXISTS (SELECT FROM planthub.contract AS c WHERE (c.topic, c.version) = (topic, version) AND c.status <> 'retired') THEN
+        RETURN planthub.contract_violations(topic, version, output);
+    END IF;
+    RETURN '[]';
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_violations(text, jsonb) IS 'Internal: where an output does not meet the contract that the mapping names';
 
 CREATE OR REPLACE FUNCTION planthub.mapping_test(mapping text)
 RETURNS TABLE (site text, vector text, passed boolean, pointer text, expected jsonb, actual jsonb)
@@ -102,20 +162,26 @@ BEGIN
         IF v.expect_error IS NOT NULL THEN
             RETURN QUERY SELECT v.site, v.name, coalesce(report->'errors' @> jsonb_build_array(v.expect_error), false), NULL,
                 v.expect_error, coalesce(report->'errors', report->'output');
-        ELSIF report ? 'errors' THEN
-            RETURN QUERY SELECT v.site, v.name, false, e->>'at', v.expect #> string_to_array(ltrim(e->>'at', '/'), '/'), e
-                FROM jsonb_array_elements(report->'errors') AS e;
-        ELSIF v.expect = report->'output' THEN
+            CONTINUE;
+        END IF;
+        RETURN QUERY
+            SELECT v.site, v.name, false, e->>'at', v.expect #> string_to_array(ltrim(e->>'at', '/'), '/'), e
+            FROM jsonb_array_elements(report->'errors') AS e
+            UNION ALL
+            SELECT v.site, v.name, false, d.pointer, d.expected_value, d.actual_value
+            FROM planthub.json_differences(v.expect, report->'output') AS d
+            UNION ALL
+            SELECT v.site, v.name, false, c->>'instanceLocation', c - 'value', c->'value'
+            FROM jsonb_array_elements(planthub.mapping_violations(report->>'mapping', report->'output')) AS c
+            WHERE report ? 'output';
+        IF NOT FOUND THEN
             RETURN QUERY SELECT v.site, v.name, true, NULL, NULL::jsonb, NULL::jsonb;
-        ELSE
-            RETURN QUERY SELECT v.site, v.name, false, d.pointer, d.expected_value, d.actual_value
-                FROM planthub.json_differences(v.expect, report->'output') AS d;
         END IF;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION planthub.mapping_test(text) IS
-'Runs the test vectors of a mapping: one row for a vector that passes, one for each difference of one that fails.  A name tests the active versions of all sites, name@3:P1 that version with the vectors of its site';
+'Runs the test vectors of a mapping: one row for a vector that passes, one for each difference of one that fails, and for each violation of the contract of the output.  A name tests the active versions of all sites, name@3:P1 that version with the vectors of its site';
 
 -- Verbs
 
@@ -155,7 +221,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reference constant text := format('%s@%s:%s', $1, $3, $2);
     described constant jsonb := planthub.mapping_describe(reference, $2);
-    w jsonb;
+    w record;
 BEGIN
     IF described ? 'errors' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -165,10 +231,10 @@ BEGIN
             HINT = coalesce((SELECT string_agg(DISTINCT e->>'hint', ' ') FROM jsonb_array_elements(described->'errors') AS e),
                 'The pointers are places in the template.');
     END IF;
-    UPDATE planthub.mapping AS m SET sha256 = described->>'sha256', depends = described - '{sha256,warnings}'::text[]
+    UPDATE planthub.mapping AS m SET sha256 = described->>'sha256', depends = described - '{mapping,sha256,warnings}'::text[]
     WHERE m.name = $1 AND m.site = $2 AND m.version = $3;
-    FOR w IN SELECT e FROM jsonb_array_elements(described->'warnings') AS e LOOP
-        RAISE NOTICE USING MESSAGE = format('%s: %s', w->>'pointer', w->>'message');
+    FOR w IN SELECT l.place, l.message FROM planthub.mapping_lint(reference, $2) AS l LOOP
+        RAISE NOTICE USING MESSAGE = format('%s: %s', w.place, w.message);
     END LOOP;
 END
 $$;
@@ -181,19 +247,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     number int;
+    below  planthub.mapping;
 BEGIN
     PERFORM planthub.mapping_require_own(m) FROM planthub.mapping AS m WHERE m.name = $1 AND m.site = $3 AND m.builtin;
     IF $6 ? 'timezone' THEN
         PERFORM planthub.check_timezone($6->>'timezone');
     END IF;
     IF $4 IS NOT NULL THEN
-        PERFORM planthub.mapping_require($1, $5, $4);
+        below := planthub.mapping_require($1, $5, $4);
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('planthub.mapping ' || $1, 0));
     number := 1 + coalesce((SELECT max(m.version) FROM planthub.mapping AS m WHERE m.name = $1 AND m.site = $3), 0);
     PERFORM planthub.config_insert('mapping', $1, jsonb_build_object('name', $1, 'template', $2, 'site', $3,
         'version', number, 'base', $4, 'base_site', CASE WHEN $4 IS NOT NULL THEN $5 END, 'options', $6,
-        'contract_in', $7, 'contract_out', $8, 'reason', $9, 'author', session_user, 'status', 'draft',
+        'contract_in', coalesce($7, below.contract_in), 'contract_out', coalesce($8, below.contract_out), 'reason', $9, 'author', session_user, 'status', 'draft',
         'created_at', clock_timestamp(), 'builtin', false));
     PERFORM planthub.mapping_complete($1, $3, number);
     RETURN number;

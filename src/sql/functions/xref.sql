@@ -70,8 +70,13 @@ BEGIN
     END IF;
     UPDATE planthub.xref AS x SET valid_to = start
     WHERE x.set = $1 AND x.code = $2 AND x.system = $4 AND x.scope = $5 AND x.valid_to > start;
-    PERFORM planthub.config_insert('xref', $2, jsonb_strip_nulls(jsonb_build_object('set', $1, 'code', $2,
-        'value', $3, 'system', $4, 'scope', $5, 'valid_from', start, 'message_id', $7)));
+    IF $7 IS NOT NULL THEN      -- no operator's doing: nothing for the operation log
+        INSERT INTO planthub.xref (set, code, value, system, scope, valid_from, message_id)
+        VALUES ($1, $2, $3, $4, $5, start, $7);
+    ELSE
+        PERFORM planthub.config_insert('xref', $2, jsonb_strip_nulls(jsonb_build_object('set', $1, 'code', $2,
+            'value', $3, 'system', $4, 'scope', $5, 'valid_from', start)));
+    END IF;
     number := currval('planthub.xref_id_seq');
     PERFORM planthub.bring('xref', ARRAY[concat_ws('/', $1, $2)]);
     PERFORM planthub.retry_due();

@@ -6,8 +6,8 @@ CREATE TABLE planthub.mapping (
     version      int NOT NULL CHECK (version > 0),
     base_site    text COLLATE "C",
     base         int,
-    contract_in  text,
-    contract_out text,
+    contract_in  text CHECK (contract_in ~ '^[a-z0-9_]+([.][a-z0-9_]+)*@[1-9][0-9]{0,8}$'),
+    contract_out text CHECK (contract_out ~ '^[a-z0-9_]+([.][a-z0-9_]+)*@[1-9][0-9]{0,8}$'),
     options      jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(options) = 'object'),
     template     jsonb NOT NULL,
     status       text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'active', 'retired')),
@@ -30,8 +30,8 @@ COMMENT ON COLUMN planthub.mapping.site IS 'Site for whose messages it is used; 
 COMMENT ON COLUMN planthub.mapping.version IS 'Counts from 1 for each name and site';
 COMMENT ON COLUMN planthub.mapping.base_site IS 'Site of the version that this one changes; null when it stands for itself';
 COMMENT ON COLUMN planthub.mapping.base IS 'The very version that this one changes';
-COMMENT ON COLUMN planthub.mapping.contract_in IS 'Contract of its input, such as production_order.released@1';
-COMMENT ON COLUMN planthub.mapping.contract_out IS 'Contract of its output';
+COMMENT ON COLUMN planthub.mapping.contract_in IS 'Contract of its input, such as production_order.released@1: lint compares what is read with it';
+COMMENT ON COLUMN planthub.mapping.contract_out IS 'Contract of its output, which the outputs of test vectors must meet';
 COMMENT ON COLUMN planthub.mapping.options IS 'nulls (omit, keep, error), empty_string (keep, null), max_errors, budget, max_output, timezone';
 COMMENT ON COLUMN planthub.mapping.template IS 'Template of planthub.mapping/1; with a base, a JSON Merge Patch (RFC 7396) of its template';
 COMMENT ON COLUMN planthub.mapping.status IS 'draft, active (at most one for a name and site) or retired';
@@ -43,6 +43,8 @@ COMMENT ON COLUMN planthub.mapping.created_at IS 'When it was created; null when
 COMMENT ON COLUMN planthub.mapping.activated_at IS 'When it was last made the active version; null when it came with the extension and active';
 COMMENT ON COLUMN planthub.mapping.builtin IS 'Whether the extension brought it';
 COMMENT ON CONSTRAINT mapping_name_check ON planthub.mapping IS 'The name of a mapping has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
+COMMENT ON CONSTRAINT mapping_contract_in_check ON planthub.mapping IS 'Write a contract as topic@version, such as production_order.released@1';
+COMMENT ON CONSTRAINT mapping_contract_out_check ON planthub.mapping IS 'Write a contract as topic@version, such as production_order.released@1';
 COMMENT ON CONSTRAINT mapping_base_check ON planthub.mapping IS 'A base belongs to the enterprise, to the site itself, or to a site whose code is the beginning of it up to a "/"; the enterprise has no base';
 COMMENT ON CONSTRAINT mapping_name_base_site_base_fkey ON planthub.mapping IS 'The version that it changes must exist';
 
