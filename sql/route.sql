@@ -93,3 +93,13 @@ SELECT code, mapping FROM planthub.route WHERE code = 'mapped';
 SELECT planthub.alter_route('mapped', priority => 3);
 SELECT planthub.alter_route('mapped', mapping => '');
 SELECT code, mapping, priority FROM planthub.route WHERE code = 'mapped';
+
+-- XML on the way out
+SELECT planthub.create_endpoint('xml', 'mes', 'http://127.0.0.1:1/', content_mode => 'plain', xml_profile => '{"rot": "Order"}');
+SELECT planthub.create_endpoint('xml', 'mes', 'http://127.0.0.1:1/', xml_profile => '{"root": "Order"}');
+SELECT planthub.create_endpoint('xml', 'mes', 'http://127.0.0.1:1/', content_mode => 'plain', xml_profile => '{"root": "Order"}');
+SELECT planthub.alter_endpoint('xml', xml_profile => '{"root": "1"}');
+SELECT planthub.alter_endpoint('xml', content_mode => 'binary');
+SELECT planthub.alter_endpoint('xml', xml_profile => '7');
+SELECT planthub.alter_endpoint('xml', xml_profile => 'null');
+SELECT content_mode, xml_profile FROM planthub.endpoint WHERE code = 'xml';

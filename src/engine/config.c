@@ -342,6 +342,15 @@ get_text_or_null(Row *row, const char *column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+static Jsonb *
+get_jsonb_or_null(Row *row, const char *column)
+{
+	bool		isnull;
+	Datum		value = get(row, column, &isnull);
+
+	return isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(value);
+}
+
 /* Microseconds, capped at a hundred thousand years so that adding it to a time does not overflow; 0 for null. */
 static int64
 get_interval(Row *row, const char *column)
@@ -484,6 +493,7 @@ fill_endpoint(void *element, Row *row)
 	endpoint->retry_base_ms = get_interval_ms(row, "retry_base");
 	endpoint->retry_cap_ms = get_interval_ms(row, "retry_cap");
 	endpoint->breaker_threshold = get_int(row, "breaker_threshold");
+	endpoint->xml_profile = get_jsonb_or_null(row, "xml_profile");
 	fill_target(&endpoint->target, row);
 	endpoint->batch_size = endpoint->target.content_mode == PH_CONTENT_BATCH ? get_int(row, "batch_size") : 1;
 }

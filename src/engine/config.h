@@ -48,6 +48,7 @@ typedef struct PhEndpoint
 	int64		retry_cap_ms;
 	int			breaker_threshold;
 	int			batch_size;			/* 1 unless content mode is batch */
+	Jsonb	   *xml_profile;		/* the data are sent as XML; NULL: as JSON */
 	PhTarget	target;
 } PhEndpoint;
 

@@ -400,25 +400,59 @@ own_source(PhItem *item, Names *names, const PhConfig *config)
 	return names->source;
 }
 
+static void
+park(PhItem *item, const char *reason, const char *error)
+{
+	set_fate(item, PH_FATE_PARKED, reason);
+	item->error = keep(item, error);
+}
+
 /* The data as the mapping of the route makes them; NULL when it fails, and then the item is parked. */
 static Jsonb *
-map_data(const PhConfig *config, PhItem *item, const char *mapping, TupleTableSlot *slot, TimestampTz recorded_at)
+map_data(PhItem *item, const PhRoute *route, const PhEndpoint *endpoint, TupleTableSlot *slot, TimestampTz recorded_at)
 {
-	const PhLane *lane = ph_config_lane(config, item->lane);
 	PhSubject	subject = subject_of(slot);
-	PhMappedMessage message = {&subject, item->message_id, timestamp_text(recorded_at, 0)};
+	PhMappedMessage message = {&subject, item->message_id, timestamp_text(recorded_at, 0), endpoint};
 	PhMapped	mapped;
 
-	if (lane != NULL)
-		message.endpoint = &config->endpoints[lane->endpoint];
-	ph_mapped_apply(mapping, &message, &mapped);
+	ph_mapped_apply(route->mapping, &message, &mapped);
 	item->mapping = keep(item, mapped.version);
 	if (mapped.data == NULL)
-	{
-		set_fate(item, PH_FATE_PARKED, "MAPPING_FAILED");
-		item->error = keep(item, mapped.error);
-	}
+		park(item, "MAPPING_FAILED", mapped.error);
 	return mapped.data;
+}
+
+/* The data as the endpoint wants them; false when that fails, and then the item is parked. */
+static bool
+fill_data(const PhConfig *config, PhItem *item, TupleTableSlot *slot, TimestampTz recorded_at)
+{
+	const PhRoute *route = ph_config_route(config, item->route);
+	const PhLane *lane = ph_config_lane(config, item->lane);
+	const PhEndpoint *endpoint = lane == NULL ? NULL : &config->endpoints[lane->endpoint];
+	bool		isnull;
+	Jsonb	   *data;
+	text	   *xml;
+	const char *error;
+
+	data = route->mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
+		map_data(item, route, endpoint, slot, recorded_at);
+	if (data == NULL)
+		return false;
+	if (endpoint == NULL || endpoint->xml_profile == NULL)
+	{
+		keep_data(item, data);
+		return true;
+	}
+	xml = ph_mapped_xml(data, endpoint->xml_profile, &error);
+	if (xml == NULL)
+	{
+		park(item, "XML_FAILED", error);
+		return false;
+	}
+	item->event.data = keep(item, text_to_cstring(xml));
+	item->event.data_len = strlen(item->event.data);
+	item->event.data_type = "application/xml";
+	return true;
 }
 
 static void
@@ -446,9 +480,6 @@ static void
 fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names)
 {
 	TimestampTz recorded_at = int64_column(slot, MESSAGE_RECORDED_AT);
-	const char *mapping;
-	Jsonb	   *data;
-	bool		isnull;
 
 	/* The key is compared with tables, so it stays in the encoding of the server. */
 	item->key = text_column(slot, MESSAGE_KEY);
@@ -459,15 +490,8 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *nam
 	decide_fate(config, item, recorded_at);
 	if (item->fate == PH_FATE_PARKED && strcmp(item->reason, CONDITION_FAILED) == 0)
 		item->error = keep(item, condition_fault(ph_config_route(config, item->route), slot));
-	if (item->fate != PH_FATE_SEND)
-		return;
-	mapping = ph_config_route(config, item->route)->mapping;
-	data = mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
-		map_data(config, item, mapping, slot, recorded_at);
-	if (data == NULL)
-		return;
-	fill_event(config, item, slot, names, recorded_at);
-	keep_data(item, data);
+	if (item->fate == PH_FATE_SEND && fill_data(config, item, slot, recorded_at))
+		fill_event(config, item, slot, names, recorded_at);
 }
 
 static text *

@@ -11,6 +11,7 @@
 
 #include "engine/mapped.h"
 #include "json/mapping.h"
+#include "json/xml.h"
 #include "pg/careful.h"
 
 typedef struct Work
@@ -74,4 +75,27 @@ ph_mapped_apply(const char *reference, const PhMappedMessage *message, PhMapped 
 	memset(mapped, 0, sizeof(PhMapped));
 	if (!ph_careful(apply, &work, &mapped->error))
 		mapped->data = NULL;
+}
+
+typedef struct Conversion
+{
+	Jsonb	   *data;
+	Jsonb	   *profile;
+	text	   *xml;
+} Conversion;
+
+static void
+convert(void *arg)
+{
+	Conversion *conversion = arg;
+
+	conversion->xml = ph_xml_write(conversion->data, conversion->profile);
+}
+
+text *
+ph_mapped_xml(Jsonb *data, Jsonb *profile, const char **error)
+{
+	Conversion	conversion = {data, profile, NULL};
+
+	return ph_careful(convert, &conversion, error) ? conversion.xml : NULL;
 }

@@ -29,4 +29,9 @@ typedef struct PhMapped
  */
 extern void ph_mapped_apply(const char *reference, const PhMappedMessage *message, PhMapped *mapped);
 
+/*
+ * The data as XML by the profile of their endpoint; NULL: *error says why they cannot be.  In the current memory context.
+ */
+extern text *ph_mapped_xml(Jsonb *data, Jsonb *profile, const char **error);
+
 #endif

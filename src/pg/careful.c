@@ -52,7 +52,7 @@ ph_careful(void (*function) (void *arg), void *arg, const char **message)
 		CurrentResourceOwner = resources;
 		if (must_be_thrown(error->sqlerrcode))
 			ReThrowError(error);
-		*message = error->message;
+		*message = error->detail == NULL ? error->message : psprintf("%s: %s", error->message, error->detail);
 		good = false;
 	}
 	PG_END_TRY();

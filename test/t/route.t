@@ -149,4 +149,32 @@ eventually(lambda: states(message), lambda got: 'event delivered' in got, 'a Clo
 event = json.loads(peer.received('/event')[0]['body'])
 equal((event['type'], event['data']['Qty'], 'dataschema' in event), ('planthub.test.mapped.v1', 3, False), 'of its type, without schema')
 
+# ---- what waits for an entry goes when it comes ----
+
+hub.sql("SELECT planthub.create_xref_set('place')")
+hub.sql("""SELECT planthub.create_mapping('place', $m${"Ref": "=concat('x/', $env.key)", "Place": "=xref_back('place', place)"}$m$);
+           SELECT planthub.activate_mapping('place', version => 1);
+           SELECT planthub.create_topic('test.place'); SELECT planthub.create_route('place', 'test.place', 'mapped', mapping => 'place')""")
+waiting = publish('test.place', {'place': 'A1'}, key='w1')
+other = publish('test.place', {'place': 'A2'}, key='w2')
+eventually(lambda: (states(waiting), states(other)), ('place parked MAPPING_FAILED',) * 2, 'two wait for an entry of the cross-reference')
+hub.sql("""SELECT planthub.set_xref('place', 'MES-A1', '"A1"', system => 'mes2')""")
+eventually(lambda: states(waiting), 'place delivered', 'the one whose entry comes is sent')
+equal(body('/mapped', 'w1')['Place'], 'MES-A1', 'with it')
+equal(states(other), 'place parked MAPPING_FAILED', 'the other one waits')
+
+# ---- XML ----
+
+hub.sql("""SELECT planthub.create_topic('test.xml');
+           SELECT planthub.create_endpoint('xml', 'mes', '%s', content_mode => 'plain', xml_profile => '{"root": "Order", "order": {"Order": ["Id", "Line"]}}');
+           SELECT planthub.create_route('xml', 'test.xml', 'xml')""" % peer.url('/xml'))
+message = publish('test.xml', {'Line': [{'Qty': '1'}, {'Qty': '2'}], 'Id': 'A<B'})
+eventually(lambda: states(message), 'xml delivered', 'XML: delivered')
+event = peer.received('/xml')[0]
+equal(event['headers']['content-type'], 'application/xml', 'with its media type')
+equal(event['body'].split('\n', 1)[1].strip(), '<Order><Id>A&lt;B</Id><Line><Qty>1</Qty></Line><Line><Qty>2</Qty></Line></Order>', 'in the order of the profile')
+message = publish('test.xml', {'not a name': 1}, key='x2')
+eventually(lambda: states(message), 'xml parked XML_FAILED', 'what cannot be XML is parked')
+ok('"not a name" is no name in XML' in held(message)['last_error'], 'and says where', held(message))
+
 finish()

@@ -351,15 +351,26 @@ COMMENT ON FUNCTION planthub.drop_system(text) IS 'Removes a system without endp
 
 -- Endpoints
 
+CREATE OR REPLACE FUNCTION planthub.check_xml_profile(profile jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF jsonb_typeof(profile) = 'object' THEN
+        PERFORM planthub.json_to_xml('{"x": ""}', profile);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.check_xml_profile(jsonb) IS 'Internal: refuses a profile that no document can be written with';
+
 CREATE OR REPLACE FUNCTION planthub.create_endpoint(code text, system text, address text, connector text DEFAULT 'http',
     method text DEFAULT NULL, content_mode text DEFAULT NULL, batch_size int DEFAULT NULL, headers jsonb DEFAULT NULL,
     http_version text DEFAULT NULL, max_in_flight int DEFAULT NULL, connect_timeout interval DEFAULT NULL,
     low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL, response_limit int DEFAULT NULL,
     max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL, retry_cap interval DEFAULT NULL,
-    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL) RETURNS void
+    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL, xml_profile jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_address(connector, address);
+    PERFORM planthub.check_xml_profile(xml_profile);
     PERFORM planthub.config_insert('endpoint', code,
         jsonb_build_object('code', code, 'system', system, 'address', address, 'connector', connector) ||
         jsonb_strip_nulls(jsonb_build_object('method', method, 'content_mode', content_mode, 'batch_size', batch_size,
@@ -367,22 +378,25 @@ BEGIN
             'low_speed_timeout', low_speed_timeout, 'total_timeout', total_timeout, 'response_limit', response_limit,
             'max_attempts', max_attempts, 'retry_base', retry_base, 'retry_cap', retry_cap,
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
-        CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END);
+        CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
+        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
+COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
 
 CREATE OR REPLACE FUNCTION planthub.alter_endpoint(code text, system text DEFAULT NULL, address text DEFAULT NULL,
     connector text DEFAULT NULL, method text DEFAULT NULL, content_mode text DEFAULT NULL, batch_size int DEFAULT NULL,
     headers jsonb DEFAULT NULL, http_version text DEFAULT NULL, max_in_flight int DEFAULT NULL,
     connect_timeout interval DEFAULT NULL, low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL,
     response_limit int DEFAULT NULL, max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL,
-    retry_cap interval DEFAULT NULL, breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL) RETURNS void
+    retry_cap interval DEFAULT NULL, breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL,
+    xml_profile jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present jsonb := planthub.config_require('endpoint', code);
 BEGIN
     PERFORM planthub.check_address(coalesce(connector, present->>'connector'), coalesce(address, present->>'address'));
+    PERFORM planthub.check_xml_profile(xml_profile);
     PERFORM planthub.config_update('endpoint', code,
         jsonb_strip_nulls(jsonb_build_object('system', system, 'address', address, 'connector', connector,
             'method', method, 'content_mode', content_mode, 'batch_size', batch_size,
@@ -390,10 +404,11 @@ BEGIN
             'low_speed_timeout', low_speed_timeout, 'total_timeout', total_timeout, 'response_limit', response_limit,
             'max_attempts', max_attempts, 'retry_base', retry_base, 'retry_cap', retry_cap,
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
-        CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END);
+        CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
+        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value';
+COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value, xml_profile ''null'' means JSON';
 
 CREATE OR REPLACE FUNCTION planthub.drop_endpoint(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

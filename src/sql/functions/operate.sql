@@ -180,6 +180,31 @@ END
 $$;
 COMMENT ON FUNCTION planthub.held_release(bigint[], boolean, numeric) IS 'Internal: lets held deliveries go in place; returns those it changed with their new state';
 
+-- What a mapping could not translate for want of an entry goes again when the entry comes.
+CREATE OR REPLACE FUNCTION planthub.held_xref_added() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    waiting bigint[];
+    lanes   int[];
+BEGIN
+    SELECT array_agg(h.delivery_id ORDER BY h.delivery_id), array_agg(DISTINCT h.lane) INTO waiting, lanes
+    FROM planthub.held AS h
+    WHERE h.state = 'parked' AND h.reason = 'MAPPING_FAILED' AND h.token IS NULL AND h.last_error LIKE '[%'
+      AND EXISTS (SELECT FROM jsonb_array_elements(h.last_error::jsonb) AS e
+                  JOIN added AS x ON x.set = e->>'set' AND e->>'key' IN (x.code, x.canonical));
+    IF waiting IS NOT NULL THEN
+        PERFORM planthub.held_release(waiting);
+        PERFORM planthub.wake(lanes);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION planthub.held_xref_added() IS 'Internal: trigger that lets deliveries go whose mapping lacked an entry that is there now';
+
+CREATE OR REPLACE TRIGGER held_xref_added AFTER INSERT ON planthub.xref REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION planthub.held_xref_added();
+COMMENT ON TRIGGER held_xref_added ON planthub.xref IS 'Lets deliveries go that waited for the entry';
+
 CREATE OR REPLACE FUNCTION planthub.held_lock(delivery_id bigint) RETURNS planthub.held
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

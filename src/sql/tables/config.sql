@@ -44,7 +44,9 @@ CREATE TABLE planthub.endpoint (
     retry_cap          interval NOT NULL DEFAULT '10 min' CHECK (retry_cap <= '30 days'),
     breaker_threshold  int NOT NULL DEFAULT 5 CHECK (breaker_threshold BETWEEN 1 AND 1000),
     idempotent         boolean NOT NULL DEFAULT true,
-    CONSTRAINT endpoint_retry_check CHECK (retry_cap >= retry_base)
+    xml_profile        jsonb CHECK (jsonb_typeof(xml_profile) = 'object'),
+    CONSTRAINT endpoint_retry_check CHECK (retry_cap >= retry_base),
+    CONSTRAINT endpoint_xml_check CHECK (xml_profile IS NULL OR content_mode = 'plain')
 );
 COMMENT ON TABLE planthub.endpoint IS 'Services of a system that the hub calls: connector, address, limits and policies';
 COMMENT ON COLUMN planthub.endpoint.id IS 'Short number used in the log tables';
@@ -56,6 +58,7 @@ COMMENT ON COLUMN planthub.endpoint.method IS 'HTTP method';
 COMMENT ON COLUMN planthub.endpoint.content_mode IS 'CloudEvents content mode: structured, binary or batch; plain: the data alone as application/json, for services that know no CloudEvents';
 COMMENT ON COLUMN planthub.endpoint.batch_size IS 'Most messages in one request in batch mode';
 COMMENT ON COLUMN planthub.endpoint.headers IS 'Further request headers, a JSON object of texts; no secrets: they would be in every dump';
+COMMENT ON COLUMN planthub.endpoint.xml_profile IS 'Sends the data as XML: the profile of planthub.json_to_xml(); the media type is application/xml unless headers say otherwise; null: JSON';
 COMMENT ON COLUMN planthub.endpoint.http_version IS '1.1, or 2 to multiplex requests over one connection';
 COMMENT ON COLUMN planthub.endpoint.max_in_flight IS 'Most requests under way at once';
 COMMENT ON COLUMN planthub.endpoint.connect_timeout IS 'Longest time to connect, name resolution and TLS included';
@@ -155,6 +158,8 @@ COMMENT ON CONSTRAINT endpoint_max_attempts_check ON planthub.endpoint IS 'Use 1
 COMMENT ON CONSTRAINT endpoint_retry_base_check ON planthub.endpoint IS 'Use 1 ms to 1 day';
 COMMENT ON CONSTRAINT endpoint_retry_cap_check ON planthub.endpoint IS 'Use at most 30 days';
 COMMENT ON CONSTRAINT endpoint_retry_check ON planthub.endpoint IS 'The longest back-off must not be shorter than the first';
+COMMENT ON CONSTRAINT endpoint_xml_profile_check ON planthub.endpoint IS 'Use a profile of planthub.json_to_xml(), such as {"root": "Order"}';
+COMMENT ON CONSTRAINT endpoint_xml_check ON planthub.endpoint IS 'XML needs content_mode plain: CloudEvents carry JSON';
 COMMENT ON CONSTRAINT endpoint_breaker_threshold_check ON planthub.endpoint IS 'Use 1 to 1000 failures';
 COMMENT ON CONSTRAINT topic_name_check ON planthub.topic IS 'A topic has up to 128 lower-case letters, digits and _, in words separated by dots, such as production_order.released';
 COMMENT ON CONSTRAINT topic_version_check ON planthub.topic IS 'Versions count from 1';
