@@ -1,8 +1,6 @@
-"""What the benchmarks share: a private cluster, an nginx, a connection to PostgreSQL, medians."""
+"""What the benchmarks share: a private cluster, an nginx, medians."""
 
 import atexit
-import ctypes
-import ctypes.util
 import os
 import pwd
 import shutil
@@ -10,12 +8,16 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'test/lib'))
+from libpq import Connection  # noqa: E402
+
 TICKS = os.sysconf('SC_CLK_TCK')
 USER = os.environ.get('PH_USER', 'postgres')
 
@@ -30,42 +32,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
-
-
-class Connection:
-    """libpq through ctypes: nothing to install, and no process start within a measurement."""
-
-    def __init__(self, conninfo):
-        self.pq = ctypes.CDLL(ctypes.util.find_library('pq') or 'libpq.so.5')
-        for name in ('PQconnectdb', 'PQexec', 'PQgetvalue', 'PQerrorMessage'):
-            getattr(self.pq, name).restype = ctypes.c_void_p
-        for name in ('PQexec', 'PQgetvalue', 'PQntuples', 'PQnfields', 'PQclear', 'PQresultStatus', 'PQstatus',
-                     'PQerrorMessage', 'PQfinish'):
-            getattr(self.pq, name).argtypes = [ctypes.c_void_p, *{
-                'PQexec': [ctypes.c_char_p], 'PQgetvalue': [ctypes.c_int, ctypes.c_int]}.get(name, [])]
-        self.conn = self.pq.PQconnectdb(conninfo.encode())
-        if self.pq.PQstatus(self.conn) != 0:
-            raise RuntimeError(self.error())
-
-    def error(self):
-        return ctypes.string_at(self.pq.PQerrorMessage(self.conn)).decode()
-
-    def rows(self, sql):
-        result = self.pq.PQexec(self.conn, sql.encode())
-        try:
-            if self.pq.PQresultStatus(result) not in (1, 2):
-                raise RuntimeError(f'{sql}: {self.error()}')
-            return [[ctypes.string_at(self.pq.PQgetvalue(result, r, c)).decode() for c in range(self.pq.PQnfields(result))]
-                    for r in range(self.pq.PQntuples(result))]
-        finally:
-            self.pq.PQclear(result)
-
-    def value(self, sql):
-        rows = self.rows(sql)
-        return rows[0][0] if rows else None
-
-    def close(self):
-        self.pq.PQfinish(self.conn)
 
 
 class Hub:
