@@ -103,7 +103,12 @@ sql original "
 		('production_order', '{\"state\": \"released\"}'), ('production_order_version', '{}'), ('order_operation', '{}'), ('order_component', '{}'),
 		('operation_event', '{\"kind\": \"started\"}'), ('order_acknowledgement', '{}'), ('movement', '{\"kind\": \"transfer\", \"to_location\": \"x\"}'), ('stock', '{}'),
 		('stock_ledger', '{}'), ('stock_count', '{}'), ('stock_snapshot', '{}'), ('pick_task', '{\"outcome\": \"short\"}'), ('confirmation', '{\"kind\": \"final\"}'),
-		('confirmation_output', '{}'), ('order_ledger', '{}'), ('edge', '{\"kind\": \"split\"}'), ('pending_consumption', '{}')) AS t (name, given)" >/dev/null
+		('confirmation_output', '{}'), ('order_ledger', '{}'), ('edge', '{\"kind\": \"split\"}'), ('pending_consumption', '{}'),
+		('handling_unit', '{}'), ('handling_unit_change', '{}'), ('shipment', '{}'), ('shipment_line', '{}'), ('shipment_unit', '{}'), ('asn', '{}'), ('asn_line', '{}'),
+		('receipt_line', '{}'), ('receipt_discrepancy', '{}'), ('signature', '{\"digest\": \"x\"}'), ('inspection_lot', '{}'), ('inspection_result', '{}'), ('nonconformance', '{}'),
+		('disposition', '{\"approved_by\": []}'), ('hold', '{}'), ('hold_acknowledgement', '{\"state\": \"blocked\"}'), ('equipment_state_change', '{}'), ('downtime', '{}'),
+		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'),
+		('posting', '{\"outcome\": \"posted\"}')) AS t (name, given)" >/dev/null
 contents original >"$folder/original.txt"
 ok 'every table has rows' equal "$(grep -c '<count>0<' "$folder/original.txt")" 0
 
