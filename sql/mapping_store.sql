@@ -162,6 +162,18 @@ SELECT vector, passed, pointer, expected->>'keyword', actual FROM planthub.mappi
 SELECT planthub.create_mapping('closed', '{"mes_order": "M1", "version": "=to_number(VERSION)"}', site => 'FR', base => 1);
 SELECT contract_out FROM planthub.mapping WHERE name = 'closed' AND site = 'FR';
 
+-- What no vector uses, and what a draft would have made of real messages.
+SELECT planthub.create_mapping('cover', '{"a": {"$if": "=a", "$then": {"x": "=a", "y": 1}, "$else": {"z": {"q": 2}}}, "b": {"$switch": "=a", "$cases": {"1": 1, "2": 2}, "$else": 3}}');
+SELECT planthub.create_mapping_vector('cover', 'one', '{"a": 1}', '{"a": {"x": 1, "y": 1}, "b": 1}'), planthub.create_mapping_vector('cover', 'other', '{"a": 5}', '{"a": {"x": 5, "y": 1}, "b": 3}');
+SELECT planthub.mapping_untested('cover@1');
+SELECT planthub.create_mapping_vector('cover', 'none', '{}', '{"a": {"z": {"q": 2}}, "b": 3}');
+SELECT planthub.mapping_untested('cover@1');
+SELECT planthub.create_mapping('cover', '{"a": "=a", "b": {"$if": "=a == `2`", "$then": "=abs(''x'')", "$else": 1}}'), planthub.create_mapping('cover', '{"a": "=a + `0.0`", "b": {"$if": "=a == `1`", "$then": 1, "$else": 2}}');
+SELECT planthub.create_topic('compared');
+SELECT count(planthub.publish('compared', jsonb_build_object('a', i), 'k', 'FR')) FROM generate_series(1, 3) AS i;
+SELECT pointer, old_value->0->>'code' AS old_code, new_value FROM planthub.mapping_compare('cover@2', 'cover@3', 'compared');
+SELECT count(*) FROM planthub.mapping_compare('cover@2', 'cover@2', 'compared');
+
 -- Differences and merge patches.
 SELECT * FROM planthub.json_differences('{"a": 1.0, "b": [1, 2, {"c": "x"}], "d/~": 1, "e": {}, "f": [1]}', '{"a": 1, "b": [1, 3, {"c": "y"}, 4], "e": [], "f": [], "g": null}');
 SELECT * FROM planthub.json_differences('1', '[1]');

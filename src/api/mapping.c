@@ -85,23 +85,6 @@ planthub_map_explain(PG_FUNCTION_ARGS)
 
 /* ---- describing ---- */
 
-static void
-append(PhValue *object, const char *key, const PhValue *value)
-{
-	ph_object_append(object, key, strlen(key), value);
-}
-
-static void
-append_text(PhValue *object, const char *key, const char *text)
-{
-	PhValue		value;
-
-	if (text == NULL)
-		return;
-	value = ph_value_text(text);
-	append(object, key, &value);
-}
-
 static PhValue
 problems_value(const PhProblems *problems)
 {
@@ -114,12 +97,12 @@ problems_value(const PhProblems *problems)
 		PhValue		item = ph_object_new(5);
 		PhValue		column = ph_value_int(problem->column);
 
-		append_text(&item, "pointer", problem->pointer);
-		append_text(&item, "code", problem->code);
-		append_text(&item, "message", problem->message);
-		append_text(&item, "hint", problem->hint);
+		ph_object_put_text(&item, "pointer", problem->pointer);
+		ph_object_put_text(&item, "code", problem->code);
+		ph_object_put_text(&item, "message", problem->message);
+		ph_object_put_text(&item, "hint", problem->hint);
 		if (problem->column > 0)
-			append(&item, "column", &column);
+			ph_object_put(&item, "column", &column);
 		ph_object_finish(&item);
 		ph_array_append(&list, &item);
 	}
@@ -153,18 +136,18 @@ describe(PhValue *report, const PhMapping *mapping)
 	uses.list = palloc(mapping->nunits * sizeof(char *));
 	for (i = 1; i < mapping->nunits; i++)
 		uses.list[uses.n++] = mapping->units[i]->name;
-	append_text(report, "mapping", mapping->id);
-	append_text(report, "sha256", mapping->sha256);
+	ph_object_put_text(report, "mapping", mapping->id);
+	ph_object_put_text(report, "sha256", mapping->sha256);
 	value = problems_value(&reads.warnings);
-	append(report, "warnings", &value);
+	ph_object_put(report, "warnings", &value);
 	value = names_value(&reads.fields);
-	append(report, "reads", &value);
+	ph_object_put(report, "reads", &value);
 	value = names_value(&uses);
-	append(report, "uses", &value);
+	ph_object_put(report, "uses", &value);
 	value = names_value(&reads.sets);
-	append(report, "xref", &value);
+	ph_object_put(report, "xref", &value);
 	value = names_value(&reads.functions);
-	append(report, "calls", &value);
+	ph_object_put(report, "calls", &value);
 }
 
 /* mapping_describe(mapping, site) */
@@ -182,7 +165,7 @@ planthub_mapping_describe(PG_FUNCTION_ARGS)
 	else
 	{
 		value = problems_value(&errors);
-		append(&report, "errors", &value);
+		ph_object_put(&report, "errors", &value);
 	}
 	ph_object_finish(&report);
 	PG_RETURN_JSONB_P(jsonb_of(&report));

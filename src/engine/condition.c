@@ -98,18 +98,12 @@ ph_condition_compile(const char *text, PhError *error)
 }
 
 static void
-put(PhValue *object, const char *name, const PhValue *value)
-{
-	ph_object_append(object, name, strlen(name), value);
-}
-
-static void
 put_text(PhValue *object, const char *name, text *value)
 {
 	PhValue		string = value == NULL ? ph_value_null() :
 		ph_value_string(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
-	put(object, name, &string);
+	ph_object_put(object, name, &string);
 }
 
 PhValue
@@ -122,14 +116,14 @@ ph_subject_env(const PhSubject *subject)
 
 	if (subject->attributes != 0)
 		attributes = ph_value_from_jsonb(DatumGetJsonbP(subject->attributes));
-	put(&env, "topic", &topic);
-	put(&env, "site", &site);
+	ph_object_put(&env, "topic", &topic);
+	ph_object_put(&env, "site", &site);
 	put_text(&env, "key", subject->key);
 	put_text(&env, "subject", subject->subject);
 	put_text(&env, "source", subject->source);
 	put_text(&env, "event_id", subject->event_id);
 	put_text(&env, "correlation_id", subject->correlation_id);
-	put(&env, "attributes", &attributes);
+	ph_object_put(&env, "attributes", &attributes);
 	return env;
 }
 

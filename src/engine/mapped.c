@@ -21,32 +21,18 @@ typedef struct Work
 	PhMapped   *mapped;
 } Work;
 
-static void
-put(PhValue *object, const char *name, const PhValue *value)
-{
-	ph_object_append(object, name, strlen(name), value);
-}
-
-static void
-put_text(PhValue *object, const char *name, const char *value)
-{
-	PhValue		string = ph_value_text(value);
-
-	put(object, name, &string);
-}
-
 static Jsonb *
 make_env(const PhMappedMessage *message)
 {
 	PhValue		env = ph_subject_env(message->subject);
 	PhValue		id = ph_value_int(message->message_id);
 
-	put(&env, "message_id", &id);
-	put_text(&env, "received_at", message->recorded_at);
+	ph_object_put(&env, "message_id", &id);
+	ph_object_put_text(&env, "received_at", message->recorded_at);
 	if (message->endpoint != NULL)
 	{
-		put_text(&env, "system", message->endpoint->system);
-		put_text(&env, "endpoint", message->endpoint->code);
+		ph_object_put_text(&env, "system", message->endpoint->system);
+		ph_object_put_text(&env, "endpoint", message->endpoint->code);
 	}
 	ph_object_finish(&env);
 	return ph_value_to_jsonb(&env, NULL);

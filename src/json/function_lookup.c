@@ -43,18 +43,6 @@ unavailable(const PhCall *call)
 	return ph_function_fail(call, PH_CODE_INVALID_VALUE, "%s() is available in mappings only", call->function->name);
 }
 
-static char *
-text_of(const PhValue *value)
-{
-	StringInfoData text;
-
-	if (value->type == PH_VALUE_STRING)
-		return pnstrdup(value->u.string, value->length);
-	initStringInfo(&text);
-	(void) ph_value_write(value, &text, NULL);
-	return text.data;
-}
-
 /* Null stays null, or becomes the third argument; so does a code that is unknown. */
 static bool
 look_up(const PhCall *call, bool back, PhValue *result)
@@ -84,9 +72,9 @@ look_up(const PhCall *call, bool back, PhValue *result)
 		*result = call->arguments[2];
 		return true;
 	}
-	(void) ph_function_fail(call, PH_CODE_UNMAPPED, "no entry \"%.100s\" in cross-reference \"%s\"", text_of(code), set);
+	(void) ph_function_fail(call, PH_CODE_UNMAPPED, "no entry \"%.100s\" in cross-reference \"%s\"", ph_value_plain(code), set);
 	evaluation->error.set = set;
-	evaluation->error.key = text_of(code);
+	evaluation->error.key = ph_value_plain(code);
 	return false;
 }
 

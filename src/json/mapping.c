@@ -124,13 +124,21 @@ find_row(const char *reference, const char *site, const char **message)
 	const char *at = strchr(reference, '@');
 	const char *colon = at == NULL ? NULL : strchr(at, ':');
 	const char *name = at == NULL ? reference : pnstrdup(reference, at - reference);
-	int			version = at == NULL ? 0 : atoi(at + 1);
+	int			version = 0;
+	char	   *end;
 	PhXrefPlace place;
 	bool		any = false;
 	Row		   *row = NULL;
 	int			i;
 
-	if (at != NULL && version > 0)
+	if (at != NULL)
+	{
+		long		number = strtol(at + 1, &end, 10);
+
+		if (number <= PG_INT32_MAX && (*end == '\0' || end == colon))
+			version = number;
+	}
+	if (version > 0)
 		row = read_row(name, colon == NULL ? "*" : colon + 1, version, &any);
 	else if (at == NULL)
 	{

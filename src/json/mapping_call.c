@@ -17,6 +17,7 @@
 
 #include "json/mapping_call.h"
 #include "pg/careful.h"
+#include "pg/careful.h"
 #include "pg/lookup.h"
 
 struct PhMappingFunction
@@ -98,54 +99,43 @@ ph_mapping_function(const char *code, const char **message)
 	return function;
 }
 
-/* The result, copied into the current memory context before anything of the function's own goes away. */
-static void
-invoke(PhMappingFunction *function, Jsonb *with, PhValue *result)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum		value;
-
-	InitFunctionCallInfoData(*fcinfo, &function->info, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = JsonbPGetDatum(with);
-	fcinfo->args[0].isnull = false;
-	*result = ph_value_null();
-	value = FunctionCallInvoke(fcinfo);
-	if (!fcinfo->isnull)
-		*result = ph_value_from_jsonb((Jsonb *) PG_DETOAST_DATUM_COPY(value));
-}
-
-/* One call under way. */
-typedef struct Call
+typedef struct Invocation
 {
 	PhMappingFunction *function;
-	Jsonb	   *with;
-	PhValue    *result;
-} Call;
+	Jsonb	   *argument;
+	PhValue    *result;			/* copied into the current memory context */
+} Invocation;
 
-/* With the rights of the function's owner. */
 static void
-call_as_owner(void *arg)
+invoke(void *arg)
 {
-	Call	   *call = arg;
+	Invocation *invocation = arg;
+	LOCAL_FCINFO(fcinfo, 1);
 	Oid			user;
 	int			security;
+	Datum		value;
 
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(call->function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
-	invoke(call->function, call->with, call->result);
-	SetUserIdAndSecContext(user, security);
+	SetUserIdAndSecContext(invocation->function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
+	InitFunctionCallInfoData(*fcinfo, &invocation->function->info, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(invocation->argument);
+	fcinfo->args[0].isnull = false;
+	value = FunctionCallInvoke(fcinfo);
+	*invocation->result = fcinfo->isnull ? ph_value_null() :
+		ph_value_from_jsonb((Jsonb *) PG_DETOAST_DATUM_COPY(value));
+	SetUserIdAndSecContext(user, security);	/* after an error, the end of the subtransaction does it */
 }
 
 bool
 ph_mapping_function_call(PhMappingFunction *function, const PhValue *with, PhValue *result, const char **message)
 {
-	Call		call = {function, ph_value_to_jsonb(with, NULL), result};
+	Invocation	invocation = {function, ph_value_to_jsonb(with, NULL), result};
 	bool		push = !ActiveSnapshotSet();
 	bool		good;
 
 	if (push)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	good = ph_careful(call_as_owner, &call, message);
+	good = ph_careful(invoke, &invocation, message);
 	if (push)
 		PopActiveSnapshot();
 	return good;

@@ -14,8 +14,8 @@ extern PhMappingFunction *ph_mapping_function(const char *code, const char **mes
 
 /*
  * Calls it with the rights of its owner, in a subtransaction; a result of SQL null is null.  An error inside gives
- * false and its message.  That is safe because the function is not volatile, so it has written nothing.  Errors that
- * end the whole transaction or the session (classes 40, 53, 57, 58 and XX) are thrown on.
+ * false and its message; which ones are thrown on, see pg/careful.h.  That is safe because the function is not volatile,
+ * so it has written nothing.
  */
 extern bool ph_mapping_function_call(PhMappingFunction *function, const PhValue *with, PhValue *result,
 									 const char **message);

@@ -87,15 +87,11 @@ make_env(const Session *session)
 	PhValue		env = ph_object_new(8);
 	PhIterator	iterator;
 	PhMember	member;
-	PhValue		site = ph_value_text(session->mapping->site);
-	PhValue		timezone = ph_value_text(session->mapping->timezone);
-	PhValue		at;
 
-	if (!env_member(&session->env, "received_at", &at))
-		at = ph_value_text(iso_text(received_at(&session->env)));
-	ph_object_append(&env, "site", 4, &site);
-	ph_object_append(&env, "timezone", 8, &timezone);
-	ph_object_append(&env, "received_at", 11, &at);
+	ph_object_put_text(&env, "site", session->mapping->site);
+	ph_object_put_text(&env, "timezone", session->mapping->timezone);
+	if (!env_member(&session->env, "received_at", &member.value))
+		ph_object_put_text(&env, "received_at", iso_text(GetCurrentTransactionStartTimestamp()));
 	ph_iterate(&iterator, &session->env);
 	while (ph_iterate_next(&iterator, &member))
 		ph_object_append(&env, member.key, member.length, &member.value);
@@ -104,18 +100,6 @@ make_env(const Session *session)
 }
 
 /* ---- lookups ---- */
-
-static char *
-code_text(const PhValue *code)
-{
-	StringInfoData text;
-
-	if (code->type == PH_VALUE_STRING)
-		return pnstrdup(code->u.string, code->length);
-	initStringInfo(&text);
-	(void) ph_value_write(code, &text, NULL);
-	return text.data;
-}
 
 /* {set: {code: value}}; false: the overlay says nothing about the set. */
 static bool
@@ -186,16 +170,13 @@ static void
 add_hit(Session *session, const char *set, const char *key, bool back, bool found, const PhValue *result)
 {
 	PhValue		hit = ph_object_new(4);
-	PhValue		value;
+	PhValue		answer = found ? *result : ph_value_null();
+	PhValue		known = ph_value_bool(found);
 
-	value = ph_value_text(set);
-	ph_object_append(&hit, "set", 3, &value);
-	value = ph_value_text(key);
-	ph_object_append(&hit, back ? "value" : "code", back ? 5 : 4, &value);
-	value = found ? *result : ph_value_null();
-	ph_object_append(&hit, back ? "code" : "value", back ? 4 : 5, &value);
-	value = ph_value_bool(found);
-	ph_object_append(&hit, "found", 5, &value);
+	ph_object_put_text(&hit, "set", set);
+	ph_object_put_text(&hit, back ? "value" : "code", key);
+	ph_object_put(&hit, back ? "code" : "value", &answer);
+	ph_object_put(&hit, "found", &known);
 	ph_object_finish(&hit);
 	ph_array_append(session->hits, &hit);
 }
@@ -205,7 +186,7 @@ static bool
 look_up(void *arg, const char *set, bool back, const PhValue *code, bool *found, PhValue *result, PhError *error)
 {
 	Session    *session = arg;
-	char	   *key = code_text(code);
+	char	   *key = ph_value_plain(code);
 	PhOnMissing on_missing;
 
 	if (!look_in_overlay(session, set, back, code, key, found, result) &&
@@ -258,17 +239,6 @@ call_function(void *arg, void *target, const PhValue *with, PhValue *result, con
 
 /* ---- errors ---- */
 
-static void
-append_text(PhValue *object, const char *key, const char *text)
-{
-	PhValue		value;
-
-	if (text == NULL)
-		return;
-	value = ph_value_text(text);
-	ph_object_append(object, key, strlen(key), &value);
-}
-
 /* A code that is missing is waited for, unless its set says otherwise; everything else needs another document. */
 static const char *
 retry_of(const PhFault *fault)
@@ -286,19 +256,19 @@ fault_value(const PhFault *fault)
 	PhValue		object = ph_object_new(16);
 	PhValue		column = ph_value_int(fault->column);
 
-	append_text(&object, "code", fault->code);
-	append_text(&object, "message", fault->message);
-	append_text(&object, "hint", fault->hint);
-	append_text(&object, "at", fault->at);
-	append_text(&object, "input", fault->input);
-	append_text(&object, "template", fault->template);
-	append_text(&object, "mapping", fault->unit->id);
-	append_text(&object, "expression", fault->expression);
+	ph_object_put_text(&object, "code", fault->code);
+	ph_object_put_text(&object, "message", fault->message);
+	ph_object_put_text(&object, "hint", fault->hint);
+	ph_object_put_text(&object, "at", fault->at);
+	ph_object_put_text(&object, "input", fault->input);
+	ph_object_put_text(&object, "template", fault->template);
+	ph_object_put_text(&object, "mapping", fault->unit->id);
+	ph_object_put_text(&object, "expression", fault->expression);
 	if (fault->column > 0)
-		ph_object_append(&object, "column", 6, &column);
-	append_text(&object, "set", fault->set);
-	append_text(&object, "key", fault->key);
-	append_text(&object, "retry", retry_of(fault));
+		ph_object_put(&object, "column", &column);
+	ph_object_put_text(&object, "set", fault->set);
+	ph_object_put_text(&object, "key", fault->key);
+	ph_object_put_text(&object, "retry", retry_of(fault));
 	ph_object_finish(&object);
 	return object;
 }
@@ -437,17 +407,17 @@ ph_mapping_explain(const PhMapping *mapping, Jsonb *document, Jsonb *env, Jsonb 
 	session.apply.visited = palloc0(Max(1, mapping->nnodes) * sizeof(bool));
 	output = apply_to_document(&session);
 	report = ph_object_new(8);
-	append_text(&report, "mapping", mapping->id);
-	append_text(&report, "sha256", mapping->sha256);
+	ph_object_put_text(&report, "mapping", mapping->id);
+	ph_object_put_text(&report, "sha256", mapping->sha256);
 	value = output != NULL ? ph_value_from_jsonb(output) : faults_value(&session.apply);
-	ph_object_append(&report, output != NULL ? "output" : "errors", 6, &value);
-	ph_object_append(&report, "xref", 4, &hits);
+	ph_object_put(&report, output != NULL ? "output" : "errors", &value);
+	ph_object_put(&report, "xref", &hits);
 	value = ph_reads_unread(mapping, &session.apply.document);
-	ph_object_append(&report, "unread", 6, &value);
+	ph_object_put(&report, "unread", &value);
 	value = unused_nodes(mapping, session.apply.visited);
-	ph_object_append(&report, "unused", 6, &value);
+	ph_object_put(&report, "unused", &value);
 	value = ph_value_int(mapping->unit->options.budget - session.apply.visits);
-	ph_object_append(&report, "visits", 6, &value);
+	ph_object_put(&report, "visits", &value);
 	ph_object_finish(&report);
 	return finish(&session, ph_value_to_jsonb(&report, NULL));
 }

@@ -217,17 +217,6 @@ ph_run_keep_best(PhRun *run, const PhFrame *frame, const int *starts, int n)
 
 /* ---- for others ---- */
 
-static void
-put(PhValue *object, const char *key, const char *text)
-{
-	PhValue		value;
-
-	if (text == NULL)
-		return;
-	value = ph_value_text(text);
-	ph_object_append(object, key, strlen(key), &value);
-}
-
 /* Where something has to be done: the place itself, or the member that is missing from it. */
 static const char *
 fix_place(const PhViolation *violation)
@@ -248,16 +237,16 @@ ph_violations_to_jsonb(const PhViolations *violations, const char *prefix)
 		const PhViolation *violation = &violations->items[i];
 		PhValue		object = ph_object_new(8);
 
-		put(&object, "instanceLocation", psprintf("%s%s", prefix, violation->instance));
-		put(&object, "pointer", psprintf("%s%s", prefix, fix_place(violation)));
-		put(&object, "keywordLocation", violation->place);
-		put(&object, "absoluteKeywordLocation", violation->absolute);
-		put(&object, "keyword", violation->keyword);
-		put(&object, "error", violation->message);
+		ph_object_put_text(&object, "instanceLocation", psprintf("%s%s", prefix, violation->instance));
+		ph_object_put_text(&object, "pointer", psprintf("%s%s", prefix, fix_place(violation)));
+		ph_object_put_text(&object, "keywordLocation", violation->place);
+		ph_object_put_text(&object, "absoluteKeywordLocation", violation->absolute);
+		ph_object_put_text(&object, "keyword", violation->keyword);
+		ph_object_put_text(&object, "error", violation->message);
 		if (violation->has_expected)
-			ph_object_append(&object, "limit", 5, &violation->expected);
+			ph_object_put(&object, "limit", &violation->expected);
 		if (violation->has_found)
-			ph_object_append(&object, "value", 5, &violation->found);
+			ph_object_put(&object, "value", &violation->found);
 		ph_object_finish(&object);
 		ph_array_append(&array, &object);
 	}

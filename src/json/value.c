@@ -164,6 +164,23 @@ ph_object_append(PhValue *value, const char *key, int length, const PhValue *ite
 	member->value = *item;
 }
 
+void
+ph_object_put(PhValue *object, const char *key, const PhValue *value)
+{
+	ph_object_append(object, key, strlen(key), value);
+}
+
+void
+ph_object_put_text(PhValue *object, const char *key, const char *text)
+{
+	PhValue		value;
+
+	if (text == NULL)
+		return;
+	value = ph_value_text(text);
+	ph_object_put(object, key, &value);
+}
+
 /* The order of jsonb. */
 static int
 compare_keys(const char *a, int a_length, const char *b, int b_length)

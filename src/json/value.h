@@ -100,6 +100,8 @@ extern PhValue ph_array_new(int expected);
 extern void ph_array_append(PhValue *array, const PhValue *item);
 extern PhValue ph_object_new(int expected);
 extern void ph_object_append(PhValue *object, const char *key, int length, const PhValue *value);	/* key not copied */
+extern void ph_object_put(PhValue *object, const char *key, const PhValue *value);	/* terminated key */
+extern void ph_object_put_text(PhValue *object, const char *key, const char *text);	/* not copied; NULL: no member */
 extern void ph_object_finish(PhValue *object);	/* once, after the last append and before any reading; a later key wins */
 
 /* ---- reading ---- */
@@ -130,6 +132,9 @@ extern int	ph_value_compare(const PhValue *a, const PhValue *b);
 
 /* Compact JSON, "a" with its quotes.  Returns false when the budget is spent. */
 extern bool ph_value_write(const PhValue *value, StringInfo out, int64 *budget);
+
+/* A string as it is, anything else as JSON; terminated. */
+extern char *ph_value_plain(const PhValue *value);
 
 /* One copy of all of it; NULL when the budget is spent.  An expression reference becomes null. */
 extern Jsonb *ph_value_to_jsonb(const PhValue *value, int64 *budget);

@@ -206,6 +206,18 @@ ph_value_write(const PhValue *value, StringInfo out, int64 *budget)
 	return write_container(value, out, budget);
 }
 
+char *
+ph_value_plain(const PhValue *value)
+{
+	StringInfoData text;
+
+	if (value->type == PH_VALUE_STRING)
+		return pnstrdup(value->u.string, value->length);
+	initStringInfo(&text);
+	(void) ph_value_write(value, &text, NULL);
+	return text.data;
+}
+
 static bool build(const PhValue *value, int64 *budget, JsonbValue *result);
 
 static bool

@@ -1,14 +1,16 @@
 -- mapping: applying, explaining and testing mappings, and their verbs.  Re-runnable.
 
+-- Functions called by a mapping run in subtransactions, which a parallel query does not allow.
+
 CREATE OR REPLACE FUNCTION planthub.map(mapping text, document jsonb, site text DEFAULT '*', env jsonb DEFAULT '{}')
 RETURNS jsonb
-LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'planthub_map';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_map';
 COMMENT ON FUNCTION planthub.map(text, jsonb, text, jsonb) IS
 'Translates a document.  mapping: a name (its active version for the site), name@3 (version 3) or name@3:P1 (version 3 of site P1); env: members of $env, such as system, party, received_at.  Errors of the document are 22000, with one line each in the DETAIL';
 
 CREATE OR REPLACE FUNCTION planthub.map_explain(mapping text, document jsonb, site text DEFAULT '*',
     env jsonb DEFAULT '{}', xref jsonb DEFAULT '{}') RETURNS jsonb
-LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'planthub_map_explain';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_map_explain';
 COMMENT ON FUNCTION planthub.map_explain(text, jsonb, text, jsonb, jsonb) IS
 'Translates a document and tells how: mapping (the version used), sha256, output or errors, xref (lookups), unread (members of the document that the mapping never reads), unused (parts of the template that had no part), visits (cost).  xref: entries to use instead of the table, {set: {code: value}}';
 
@@ -182,6 +184,42 @@ END
 $$;
 COMMENT ON FUNCTION planthub.mapping_test(text) IS
 'Runs the test vectors of a mapping: one row for a vector that passes, one for each difference of one that fails, and for each violation of the contract of the output.  A name tests the active versions of all sites, name@3:P1 that version with the vectors of its site';
+
+CREATE OR REPLACE FUNCTION planthub.mapping_untested(mapping text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        WITH run AS MATERIALIZED (
+            SELECT planthub.map_explain(mapping_untested.mapping, v.input, v.site, v.env, v.xref)->'unused' AS unused
+            FROM planthub.mapping_vector AS v
+            WHERE v.mapping = split_part(mapping_untested.mapping, '@', 1))
+        SELECT DISTINCT c FROM run, jsonb_array_elements_text(run.unused) AS c
+        WHERE NOT EXISTS (SELECT FROM run AS r WHERE NOT EXISTS (
+            SELECT FROM jsonb_array_elements_text(r.unused) AS u WHERE c = u OR starts_with(c, u || '/')))
+        ORDER BY c;
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_untested(text) IS
+'Parts of the template, as mapping#pointer, that no test vector of the mapping uses';
+
+CREATE OR REPLACE FUNCTION planthub.mapping_compare(old text, new text, topic text, last_n int DEFAULT 100)
+RETURNS TABLE (message_id bigint, site text, pointer text, old_value jsonb, new_value jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT m.id, m.site, d.pointer, d.expected_value, d.actual_value
+        FROM (SELECT l.id, l.site, l.data, jsonb_build_object('source', l.source, 'event_id', l.event_id, 'key', l.key,
+                  'received_at', to_char(l.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) AS env
+              FROM planthub.message AS l WHERE l.topic = $3 ORDER BY l.id DESC LIMIT $4) AS m,
+            planthub.json_differences(
+                planthub.map_explain($1, m.data, m.site, m.env) - '{mapping,sha256,visits,unused,unread,xref}'::text[],
+                planthub.map_explain($2, m.data, m.site, m.env) - '{mapping,sha256,visits,unused,unread,xref}'::text[]) AS d
+        ORDER BY m.id DESC, d.pointer;
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_compare(text, text, text, int) IS
+'Where two mappings, such as the active version and a draft, give something else for the last messages of a topic: pointers below /output or /errors; no row: nowhere';
 
 -- Verbs
 
