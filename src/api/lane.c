@@ -2,7 +2,9 @@
  * lane.c
  *	  planthub.backlog(), and the engine's claim and settle for SQL: planthub.lane_claim(), planthub.lane_settle().
  *
- * A session that claims owns the lane until it ends or its claim is rolled back, exactly as a worker does.
+ * A session that claims owns the lane until it ends or a transaction in which it claimed or settled is rolled back,
+ * exactly as a worker does.  It keeps its windows in memory until all their deliveries are settled, so that the next
+ * owner is told of the oldest one that is open.
  */
 #include "postgres.h"
 
@@ -32,7 +34,7 @@ typedef struct SessionLane
 {
 	dlist_node	node;
 	PhLaneState state;
-	bool		claimed_in_xact;
+	bool		changed_in_xact;
 } SessionLane;
 
 static dlist_head session_lanes = DLIST_STATIC_INIT(session_lanes);
@@ -84,7 +86,7 @@ release_lane(SessionLane *lane)
 	pfree(lane);
 }
 
-/* A rolled-back claim never happened: the session starts afresh. */
+/* What was rolled back never happened: the session starts afresh. */
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
@@ -94,11 +96,22 @@ end_of_transaction(XactEvent event, void *arg)
 	{
 		SessionLane *lane = dlist_container(SessionLane, node, iter.cur);
 
-		if (event == XACT_EVENT_ABORT && lane->claimed_in_xact)
+		if (event == XACT_EVENT_ABORT && lane->changed_in_xact)
 			release_lane(lane);
 		else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-			lane->claimed_in_xact = false;
+			lane->changed_in_xact = false;
 	}
+}
+
+/* What happens to a subtransaction is not followed. */
+static void
+refuse_subtransaction(const char *function)
+{
+	if (GetCurrentTransactionNestLevel() > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a subtransaction", function),
+				 errhint("Call it outside of savepoints and of PL/pgSQL blocks with an EXCEPTION clause.")));
 }
 
 static SessionLane *
@@ -134,7 +147,7 @@ take_lane(const PhConfig *config, int id)
 	}
 	lane = MemoryContextAllocZero(TopMemoryContext, sizeof(SessionLane));
 	ph_lane_init(&lane->state, id, TopMemoryContext);
-	lane->claimed_in_xact = true;
+	lane->changed_in_xact = true;
 	dlist_push_tail(&session_lanes, &lane->node);
 	if (!ph_lane_take(&lane->state, config->endpoints[configured->endpoint].idempotent))
 	{
@@ -147,23 +160,61 @@ take_lane(const PhConfig *config, int id)
 	return lane;
 }
 
-/* The window in memory is not needed: outcomes come by delivery id. */
 static void
-return_batch(ReturnSetInfo *result, const SessionLane *lane, PhBatch *batch)
+return_batch(ReturnSetInfo *result, const SessionLane *lane, const PhBatch *batch)
 {
 	int			i;
 
-	for (i = 0; batch != NULL && i < batch->nitems; i++)
+	for (i = 0; i < batch->nitems; i++)
 	{
 		Datum		values[4];
 		bool		nulls[4] = {0};
 
+		if (batch->items[i].fate != PH_FATE_SEND)
+			continue;
 		values[0] = Int64GetDatum(batch->items[i].delivery_id);
 		values[1] = Int64GetDatum(batch->items[i].message_id);
 		values[2] = Int64GetDatum(batch->batch_no);
 		values[3] = Int64GetDatum(lane->state.token);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+}
+
+/* Records the outcomes of items of one batch; the batch goes when it was the last ones. */
+static void
+settle(const PhConfig *config, PhBatch *batch, PhItem **items, int n, int64 token)
+{
+	int64	   *tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
+	int			i;
+
+	for (i = 0; i < n; i++)
+		tokens[i] = token;
+	(void) ph_settle(config, items, tokens, n);
+	batch->open -= n;
+	if (batch->open == 0)
+	{
+		dlist_delete(&batch->node);
+		MemoryContextDelete(batch->context);
+	}
+}
+
+/* What is not to be sent now (blocked, paused, expired ...) is recorded at once. */
+static void
+settle_unsent(const PhConfig *config, PhBatch *batch, int64 token)
+{
+	PhItem	  **items = palloc(sizeof(PhItem *) * (Size) Max(batch->nitems, 1));
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < batch->nitems; i++)
+	{
+		if (batch->items[i].fate != PH_FATE_SEND)
+			items[n++] = &batch->items[i];
+	}
+	if (n == 0)
+		return;
+	CommandCounterIncrement();		/* so that the window is seen, which carries the token */
+	settle(config, batch, items, n, token);
 }
 
 Datum
@@ -182,18 +233,21 @@ planthub_lane_claim(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a claim of %d deliveries is out of range", limit),
 				 errhint("Give a number from 1 to 100000.")));
+	refuse_subtransaction("planthub.lane_claim()");
 	InitMaterializedSRF(fcinfo, 0);
 	lane = find_lane(id);
 	if (lane == NULL)
 		lane = take_lane(config, id);
-	lane->claimed_in_xact = true;
+	lane->changed_in_xact = true;
 	ph_lane_begin_claims(&snapshot);
-	ph_lane_claim(&lane->state, config, &snapshot, limit, CurrentMemoryContext, &claim);
+	ph_lane_claim(&lane->state, config, &snapshot, limit, lane->state.context, &claim);
 	ph_lane_end_claims();
 	ph_lane_adopt(&claim);
-	return_batch(result, lane, claim.batch);
 	if (claim.batch != NULL)
-		dlist_delete(&claim.batch->node);
+	{
+		return_batch(result, lane, claim.batch);
+		settle_unsent(config, claim.batch, lane->state.token);
+	}
 	return (Datum) 0;
 }
 
@@ -216,40 +270,65 @@ outcome_by_name(const char *name)
 	return PH_OUTCOME_UNKNOWN;		/* not reached */
 }
 
-/* Reads the delivery rows of the ids, in their order. */
-static void
-read_deliveries(PhBatch *batch, Datum ids)
+static PhBatch *
+find_batch(const SessionLane *lane, int64 batch_no)
 {
-	static PhStatement read = {
-		"SELECT d.id, d.message_id, d.message_slot, d.route FROM unnest($1) WITH ORDINALITY AS o (id, n)"
-		" JOIN planthub.delivery AS d ON d.id = o.id AND d.lane = $2 ORDER BY o.n",
-		2, {INT8ARRAYOID, INT4OID}
-	};
-	Datum		values[2] = {ids, Int32GetDatum(batch->lane)};
-	int			i;
+	dlist_iter	iter;
 
-	SPI_connect();
-	if (ph_sql_run(&read, values, NULL, SPI_OK_SELECT) != batch->nitems)
+	dlist_foreach(iter, &unconstify(SessionLane *, lane)->state.batches)
+	{
+		PhBatch    *batch = dlist_container(PhBatch, node, iter.cur);
+
+		if (batch->batch_no == batch_no)
+			return batch;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("this session has no open window " INT64_FORMAT " of lane %d", batch_no, lane->state.id),
+			 errhint("Use the batch_no that planthub.lane_claim() has returned with the deliveries.")));
+	return NULL;				/* not reached */
+}
+
+static int
+compare_items(const void *a, const void *b)
+{
+	int64		left = ((const PhItem *) a)->delivery_id;
+	int64		right = ((const PhItem *) b)->delivery_id;
+
+	return (left > right) - (left < right);
+}
+
+/* The item of the batch, which is in the order of ids, if it waits for an outcome; it does so no more. */
+static PhItem *
+take_item(PhBatch *batch, int64 delivery_id)
+{
+	PhItem		wanted = {.delivery_id = delivery_id};
+	PhItem	   *item = bsearch(&wanted, batch->items, (size_t) batch->nitems, sizeof(PhItem), compare_items);
+
+	if (item == NULL || item->fate != PH_FATE_SEND || item->recorded_attempt)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("not all of these deliveries belong to lane %d", batch->lane)));
-	for (i = 0; i < batch->nitems; i++)
-	{
-		batch->items[i].delivery_id = ph_sql_int64(i, 1);
-		batch->items[i].message_id = ph_sql_int64(i, 2);
-		batch->items[i].message_slot = ph_sql_int32(i, 3);
-		batch->items[i].route = ph_sql_int32(i, 4);
-	}
-	SPI_finish();
+				 errmsg("delivery " INT64_FORMAT " waits for no outcome in window " INT64_FORMAT, delivery_id, batch->batch_no),
+				 errdetail("It does not belong to the window, or its outcome is recorded already.")));
+	item->recorded_attempt = item->single = true;
+	return item;
 }
 
 static int
 text_array(ArrayType *array, Datum **elements)
 {
 	int			n;
-	bool	   *nulls;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, elements, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, elements, NULL, &n);
+	return n;
+}
+
+static int
+bigint_array(ArrayType *array, Datum **elements)
+{
+	int			n;
+
+	deconstruct_array(array, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, elements, NULL, &n);
 	return n;
 }
 
@@ -259,40 +338,38 @@ planthub_lane_settle(PG_FUNCTION_ARGS)
 	int			id = PG_GETARG_INT32(0);
 	int64		token = PG_GETARG_INT64(1);
 	int64		batch_no = PG_GETARG_INT64(2);
-	Datum		ids = PG_GETARG_DATUM(3);
+	Datum	   *ids;
 	Datum	   *outcomes;
 	int			n = text_array(PG_GETARG_ARRAYTYPE_P(4), &outcomes);
 	const PhConfig *config = ph_config_get();
+	SessionLane *lane = find_lane(id);
 	PhBatch    *batch;
 	PhItem	  **items;
-	int64	   *tokens;
 	int			i;
 
-	if (ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(ids)), ARR_DIMS(DatumGetArrayTypeP(ids))) != n)
+	if (bigint_array(PG_GETARG_ARRAYTYPE_P(3), &ids) != n)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("there must be one outcome for every delivery")));
-	if (find_lane(id) == NULL)
+	if (lane == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this session does not own lane %d", id),
 				 errhint("Only the session that called planthub.lane_claim() can record the outcomes.")));
-	batch = ph_item_create_batch(CurrentMemoryContext, id, batch_no, n);
-	read_deliveries(batch, ids);
-	(void) ph_item_load(config, batch->items, n, GetActiveSnapshot(), MaxAllocHugeSize);
+	refuse_subtransaction("planthub.lane_settle()");
+	batch = find_batch(lane, batch_no);
+	lane->changed_in_xact = true;
 	items = palloc(sizeof(PhItem *) * (Size) Max(n, 1));
-	tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
 	for (i = 0; i < n; i++)
 	{
-		items[i] = &batch->items[i];
-		tokens[i] = token;
-		items[i]->fate = PH_FATE_SEND;
-		items[i]->outcome = outcome_by_name(TextDatumGetCString(outcomes[i]));
-		items[i]->recorded_attempt = items[i]->single = true;
+		PhOutcome	outcome = outcome_by_name(TextDatumGetCString(outcomes[i]));
+
+		items[i] = take_item(batch, DatumGetInt64(ids[i]));
+		items[i]->outcome = outcome;
 		items[i]->tries = items[i]->attempts = 1;
 		items[i]->started_us = (int64) (GetCurrentTimestamp() +
 										(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
 	}
-	(void) ph_settle(config, items, tokens, n);
+	settle(config, batch, items, n, token);
 	PG_RETURN_VOID();
 }

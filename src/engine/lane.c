@@ -32,6 +32,9 @@
 #include "pg/compat.h"
 #include "pg/relations.h"
 
+/* Apart from the locks that users (1, 2) and publish() take. */
+#define ADVISORY_CLASS		0x5049
+
 #define WINDOW_TOKEN		2	/* column of planthub.lane_window */
 
 /* A window as it is written and read. */
@@ -81,10 +84,11 @@ free_recovery(PhRecovery *recovery)
 
 /* ---- lease ---- */
 
+/* An advisory lock, because the server takes back all others of the session when a transaction fails. */
 static void
 lane_locktag(LOCKTAG *tag, int lane)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, ph_relation_oid("lane"), (Oid) lane, 0);
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, (uint32) lane, ADVISORY_CLASS);
 }
 
 static bool
