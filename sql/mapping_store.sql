@@ -153,6 +153,16 @@ SELECT planthub.create_mapping('reads', '{"a": "=order.a", "w": "=whole", "i": "
 SELECT jsonb_pretty(depends) FROM planthub.mapping WHERE name = 'reads';
 SELECT jsonb_pretty(planthub.map_explain('reads@1', '{"order": {"a": 1, "b": 2, "lines": [{"kind": "x", "q": 1, "u": 1, "subs": {"k": "1", "m": 1}}, {"v": 1}]}, "whole": {"p": {"q": 1}}, "list": [{"x": 1, "y": 1}, {"x": 1, "y": 1}], "things": [{"k": "1", "v": 1, "w": {"deep": 1}}], "sw": "a", "zz": {"y": 1, "x~/": 1}, "glob": 1, "top": 1, "other": {"a": 1}}') - 'sha256' - 'visits');
 
+-- What a set of the cross-reference says about codes without an entry, and about those with two.
+SELECT planthub.create_xref_set('free', on_missing => 'pass'), planthub.create_xref_set('strict', on_missing => 'error');
+SELECT planthub.create_mapping('sets', '{"free": "=xref(''free'', a)", "strict": "=xref(''strict'', a)", "item": "=xref(''item'', a)", "back": "=xref_back(''free'', a)", "null": "=xref(''strict'', nothing)"}');
+SELECT e->>'at', e->>'code', e->>'retry', e->>'set', e->>'key' FROM jsonb_array_elements(planthub.map_explain('sets@1', '{"a": "A1"}')->'errors') AS e;
+INSERT INTO planthub.xref (set, code, value) VALUES ('strict', 'A1', '1'), ('item', 'A1', '"I"'), ('free', 'x', '"A1"');
+SELECT planthub.map('sets@1', '{"a": "A1"}');
+INSERT INTO planthub.xref (set, code, value) VALUES ('item', 'A1', '"J"'), ('free', 'y', '"A1"');
+SELECT e->>'at', e->>'code', e->>'message', e->>'retry' FROM jsonb_array_elements(planthub.map_explain('sets@1', '{"a": "A1"}')->'errors') AS e;
+SELECT pg_temp.try($$SELECT planthub.map('sets@1', '{}', '*', '[1]')$$);
+
 -- Contracts: what is read must be in that of the input, what vectors give must meet that of the output.
 SELECT planthub.create_mapping('contract', '{"a": "=order", "b": "=orders", "c": "=item.id", "d": "=item.ids", "e": {"$each": "=operations", "$do": ["=op", "=ops", "=qty.value", "=qty.value.x"]}, "f": "=*.x"}', contract_in => 'production_order.released@1');
 SELECT pg_temp.try($$SELECT planthub.create_mapping('closed', '{}', contract_out => 'production_order.released')$$);

@@ -130,3 +130,15 @@ SELECT pg_temp.try($$SELECT planthub.create_unit('X', 'x', 'length', 1.5, 1)$$);
 SELECT pg_temp.try($$SELECT planthub.drop_unit('KGM')$$);
 SELECT planthub.drop_unit('SMI');
 SELECT pg_temp.try($$SELECT planthub.unit_convert(2, 'SMI', 'KMT')$$);
+
+-- A parallel query has no snapshot newer than its own: what reads with the newest one keeps it from being parallel.
+SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+CREATE TABLE big AS SELECT i FROM generate_series(1, 10000) AS i;
+ANALYZE big;
+\c
+\pset format unaligned
+\pset tuples_only on
+SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT sum(planthub.unit_convert(i, 'KGM', 'GRM')), count(planthub.unit_code('EA')) FROM big;
+SELECT count(*) FROM big WHERE EXISTS (SELECT FROM planthub.xref_find('item', '9', 'sap')) AND i < 10;
+DROP TABLE big;

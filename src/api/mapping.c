@@ -12,6 +12,7 @@
 #include "json/mapping.h"
 #include "json/merge_patch.h"
 #include "json/reads.h"
+#include "json/xref.h"
 #include "pg/compat.h"
 
 PG_FUNCTION_INFO_V1(planthub_map);
@@ -132,6 +133,7 @@ describe(PhValue *report, const PhMapping *mapping)
 	PhValue		value;
 	int			i;
 
+	ph_xref_refresh();
 	ph_reads_find(mapping, &reads);
 	uses.list = palloc(mapping->nunits * sizeof(char *));
 	for (i = 1; i < mapping->nunits; i++)

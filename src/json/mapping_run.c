@@ -293,6 +293,11 @@ faults_value(const PhApply *apply)
 static void
 start(Session *session, const PhMapping *mapping, Jsonb *document, Jsonb *env, Jsonb *overlay)
 {
+	if (env != NULL && !JB_ROOT_IS_OBJECT(env))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("environment of a mapping is not an object"),
+				 errhint("Use an object of variables, such as {\"system\": \"sap-prd\"}.")));
 	memset(session, 0, sizeof(Session));
 	session->caller = CurrentMemoryContext;
 	session->context = AllocSetContextCreate(CurrentMemoryContext, "planthub document", ALLOCSET_DEFAULT_SIZES);

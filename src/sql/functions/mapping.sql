@@ -15,12 +15,12 @@ COMMENT ON FUNCTION planthub.map_explain(text, jsonb, text, jsonb, jsonb) IS
 'Translates a document and tells how: mapping (the version used), sha256, output or errors, xref (lookups), unread (members of the document that the mapping never reads), unused (parts of the template that had no part), visits (cost).  xref: entries to use instead of the table, {set: {code: value}}';
 
 CREATE OR REPLACE FUNCTION planthub.mapping_describe(mapping text, site text DEFAULT '*') RETURNS jsonb
-LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'planthub_mapping_describe';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_mapping_describe';
 COMMENT ON FUNCTION planthub.mapping_describe(text, text) IS
 'Compiles a mapping and tells what is wrong with it (errors, warnings), what decides its output (sha256), and what it reads and relies on (reads, uses, xref, calls)';
 
 CREATE OR REPLACE FUNCTION planthub.mapping_template(mapping text, site text DEFAULT '*') RETURNS jsonb
-LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'planthub_mapping_template';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_mapping_template';
 COMMENT ON FUNCTION planthub.mapping_template(text, text) IS 'The template of a mapping with all overrides up to it';
 
 CREATE OR REPLACE FUNCTION planthub.merge_patch(target jsonb, patch jsonb) RETURNS jsonb

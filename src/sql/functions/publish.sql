@@ -22,6 +22,6 @@ CREATE OR REPLACE FUNCTION planthub.route_explain(topic text, site text, data js
     subject text DEFAULT NULL, source text DEFAULT NULL, event_id text DEFAULT NULL, correlation_id text DEFAULT NULL,
     attributes jsonb DEFAULT NULL, OUT route text, OUT endpoint text, OUT matches boolean, OUT reason text,
     OUT detail text, OUT value jsonb) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'planthub_route_explain';
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'planthub_route_explain';
 COMMENT ON FUNCTION planthub.route_explain(text, text, jsonb, text, text, text, text, text, jsonb) IS
 'Which routes would take a message, and why the others would not, one row for each route.  reason: MATCH; TOPIC, SITE, DISABLED; CONDITION_FALSE with the value of the condition; CONDITION_FAILED with the error: publish() would park that delivery';

@@ -5,12 +5,12 @@ CREATE OR REPLACE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE OR TRUN
 COMMENT ON TRIGGER table_changed ON planthub.unit IS 'Makes a change take effect in every backend';
 
 CREATE OR REPLACE FUNCTION planthub.unit_convert(value numeric, "from" text, "to" text) RETURNS numeric
-LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_unit_convert';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_unit_convert';
 COMMENT ON FUNCTION planthub.unit_convert(numeric, text, text) IS
 'Converts a quantity by the exact ratio of two units of one dimension; refuses unknown units (42704), and units of different dimensions or without a ratio (22023)';
 
 CREATE OR REPLACE FUNCTION planthub.unit_code(code text) RETURNS text
-LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_unit_code';
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_unit_code';
 COMMENT ON FUNCTION planthub.unit_code(text) IS 'The code to use for a unit, which differs for aliases; null when the unit is unknown';
 
 CREATE OR REPLACE FUNCTION planthub.create_unit(code text, name text, dimension text, numerator numeric DEFAULT NULL,

@@ -17,14 +17,14 @@ COMMENT ON TRIGGER table_changed ON planthub.xref_set IS 'Makes a change take ef
 CREATE OR REPLACE FUNCTION planthub.xref_find(set text, code text, system text DEFAULT '*', site text DEFAULT '*',
     party text DEFAULT NULL, at timestamptz DEFAULT NULL,
     OUT id bigint, OUT canonical text, OUT value jsonb) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', 'planthub_xref_find';
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 1 AS 'MODULE_PATHNAME', 'planthub_xref_find';
 COMMENT ON FUNCTION planthub.xref_find(text, text, text, text, text, timestamptz) IS
 'What a code of another system means here.  Entries valid at the time (null: start of the transaction), those of the party before those of the site before those of the enterprise, those of the system before those for all systems; no row: unknown, more than one row: ambiguous';
 
 CREATE OR REPLACE FUNCTION planthub.xref_back(set text, canonical text, system text DEFAULT '*', site text DEFAULT '*',
     party text DEFAULT NULL, at timestamptz DEFAULT NULL,
     OUT id bigint, OUT code text, OUT value jsonb) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME', 'planthub_xref_back';
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 1 AS 'MODULE_PATHNAME', 'planthub_xref_back';
 COMMENT ON FUNCTION planthub.xref_back(text, text, text, text, text, timestamptz) IS
 'What another system calls a thing of ours; same rules as xref_find()';
 
