@@ -354,3 +354,68 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.mass_balance_violations(planthub.inbound, text) IS 'What is missing when an order is completed: started = good + scrapped';
+
+CREATE OR REPLACE VIEW planthub.operation_status AS
+SELECT o.site, o.order_no, o.operation, o.position, o.work_center, o.base_qty AS planned_qty, coalesce(c.total_yield, 0) AS yield_qty, coalesce(c.total_scrap, 0) AS scrap_qty,
+       coalesce(c.total_rework, 0) AS rework_qty, p.base_uom AS uom,
+       CASE WHEN c.final_at IS NOT NULL THEN 'completed' WHEN e.kind IN ('completed', 'paused') THEN e.kind WHEN c.seq IS NOT NULL OR e.kind IS NOT NULL THEN 'in_progress' ELSE 'planned' END AS state,
+       s.started_at, c.final_at AS completed_at
+FROM planthub.order_operation AS o
+JOIN planthub.production_order AS p ON p.site = o.site AND p.order_no = o.order_no
+LEFT JOIN LATERAL (SELECT x.* FROM planthub.confirmation AS x WHERE x.site = o.site AND x.order_no = o.order_no AND x.operation = o.operation ORDER BY x.seq DESC LIMIT 1) AS c ON true
+LEFT JOIN LATERAL (SELECT x.kind FROM planthub.operation_event AS x WHERE x.site = o.site AND x.order_no = o.order_no AND x.operation = o.operation ORDER BY x.event_time DESC, x.message_id DESC LIMIT 1) AS e ON true
+LEFT JOIN LATERAL (SELECT min(x.event_time) AS started_at FROM planthub.operation_event AS x WHERE x.site = o.site AND x.order_no = o.order_no AND x.operation = o.operation AND x.kind = 'started') AS s ON true;
+COMMENT ON VIEW planthub.operation_status IS 'Operations of orders: what was planned, what was confirmed, where it stands';
+COMMENT ON COLUMN planthub.operation_status.site IS 'Site';
+COMMENT ON COLUMN planthub.operation_status.order_no IS 'Order';
+COMMENT ON COLUMN planthub.operation_status.operation IS 'Operation';
+COMMENT ON COLUMN planthub.operation_status.position IS 'Place in the sequence';
+COMMENT ON COLUMN planthub.operation_status.work_center IS 'Where it is planned';
+COMMENT ON COLUMN planthub.operation_status.planned_qty IS 'Planned quantity';
+COMMENT ON COLUMN planthub.operation_status.yield_qty IS 'Good quantity';
+COMMENT ON COLUMN planthub.operation_status.scrap_qty IS 'Scrapped quantity';
+COMMENT ON COLUMN planthub.operation_status.rework_qty IS 'Quantity to be reworked';
+COMMENT ON COLUMN planthub.operation_status.uom IS 'Base unit of the item';
+COMMENT ON COLUMN planthub.operation_status.state IS 'planned, in_progress, paused or completed';
+COMMENT ON COLUMN planthub.operation_status.started_at IS 'When it was started';
+COMMENT ON COLUMN planthub.operation_status.completed_at IS 'When it was finally confirmed';
+
+CREATE OR REPLACE VIEW planthub.production_order_status AS
+SELECT o.site, o.order_no, o.item, o.version, o.base_qty AS planned_qty, coalesce(l.yield_qty, 0) AS yield_qty, coalesce(a.scrap_qty, 0) AS scrap_qty, coalesce(r.received_qty, 0) AS received_qty, o.base_uom AS uom,
+       CASE WHEN o.state <> 'released' THEN o.state WHEN l.state = 'completed' THEN 'completed' WHEN a.begun THEN 'in_progress' ELSE 'released' END AS state, o.planned_start, o.planned_end, a.started_at
+FROM planthub.production_order AS o
+LEFT JOIN LATERAL (SELECT s.yield_qty, s.state FROM planthub.operation_status AS s WHERE s.site = o.site AND s.order_no = o.order_no ORDER BY s.position DESC LIMIT 1) AS l ON true
+LEFT JOIN LATERAL (SELECT sum(s.scrap_qty) AS scrap_qty, bool_or(s.state <> 'planned') AS begun, min(s.started_at) AS started_at FROM planthub.operation_status AS s WHERE s.site = o.site AND s.order_no = o.order_no) AS a ON true
+LEFT JOIN LATERAL (SELECT sum(k.delta) AS received_qty FROM planthub.order_ledger AS k WHERE k.site = o.site AND k.order_no = o.order_no AND k.account >= 'received/' AND k.account < 'received0') AS r ON true;
+COMMENT ON VIEW planthub.production_order_status IS 'Orders: the state that commands and facts lead to, what was made and received';
+COMMENT ON COLUMN planthub.production_order_status.site IS 'Site';
+COMMENT ON COLUMN planthub.production_order_status.order_no IS 'Order';
+COMMENT ON COLUMN planthub.production_order_status.item IS 'What is made';
+COMMENT ON COLUMN planthub.production_order_status.version IS 'Version of the plan';
+COMMENT ON COLUMN planthub.production_order_status.planned_qty IS 'Planned quantity';
+COMMENT ON COLUMN planthub.production_order_status.yield_qty IS 'Good quantity of the last operation';
+COMMENT ON COLUMN planthub.production_order_status.scrap_qty IS 'Scrapped quantity of all operations';
+COMMENT ON COLUMN planthub.production_order_status.received_qty IS 'Quantity received into stock';
+COMMENT ON COLUMN planthub.production_order_status.uom IS 'Base unit of the item';
+COMMENT ON COLUMN planthub.production_order_status.state IS 'created, released, in_progress, completed, technically_completed, closed or cancelled';
+COMMENT ON COLUMN planthub.production_order_status.planned_start IS 'Planned start';
+COMMENT ON COLUMN planthub.production_order_status.planned_end IS 'Planned end';
+COMMENT ON COLUMN planthub.production_order_status.started_at IS 'When the first operation was started';
+
+CREATE OR REPLACE VIEW planthub.order_variance AS
+SELECT c.site, c.order_no, c.line, c.item, c.base_required AS planned, coalesce(k.total, 0) AS actual, round(c.base_required * s.yield_qty / nullif(s.planned_qty, 0), 6) AS standard_for_yield,
+       coalesce(k.total, 0) - c.base_required AS qty_variance_vs_plan, coalesce(k.total, 0) - round(c.base_required * s.yield_qty / nullif(s.planned_qty, 0), 6) AS usage_variance_vs_yield, c.base_uom AS uom
+FROM planthub.order_component AS c
+JOIN planthub.production_order_status AS s ON s.site = c.site AND s.order_no = c.order_no
+LEFT JOIN LATERAL (SELECT x.total FROM planthub.order_ledger AS x WHERE x.site = c.site AND x.order_no = c.order_no AND x.account = 'issued/' || c.line ORDER BY x.seq DESC LIMIT 1) AS k ON true;
+COMMENT ON VIEW planthub.order_variance IS 'Components of orders: planned, used, and what the good quantity would have needed';
+COMMENT ON COLUMN planthub.order_variance.site IS 'Site';
+COMMENT ON COLUMN planthub.order_variance.order_no IS 'Order';
+COMMENT ON COLUMN planthub.order_variance.line IS 'Line of the component';
+COMMENT ON COLUMN planthub.order_variance.item IS 'What goes in';
+COMMENT ON COLUMN planthub.order_variance.planned IS 'Required for the whole order';
+COMMENT ON COLUMN planthub.order_variance.actual IS 'Issued, less what was returned';
+COMMENT ON COLUMN planthub.order_variance.standard_for_yield IS 'What the good quantity of the last operation needs by plan';
+COMMENT ON COLUMN planthub.order_variance.qty_variance_vs_plan IS 'Actual less planned';
+COMMENT ON COLUMN planthub.order_variance.usage_variance_vs_yield IS 'Actual less what the good quantity needs';
+COMMENT ON COLUMN planthub.order_variance.uom IS 'Base unit of the item';

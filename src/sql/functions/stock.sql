@@ -84,18 +84,20 @@ COMMENT ON FUNCTION planthub.stock_violations(planthub.inbound, planthub.line[],
 
 -- Writes movements and ledger; changes: from stock_changes() for the same lines, in this transaction.
 CREATE OR REPLACE FUNCTION planthub.write_movements(m planthub.inbound, lines planthub.line[], changes planthub.stock_change[], posting_date date,
-    document text, order_no text DEFAULT NULL, operation text DEFAULT NULL, reason text DEFAULT NULL, handling_unit text DEFAULT NULL) RETURNS void
+    document text, order_no text DEFAULT NULL, operation text DEFAULT NULL, reason text DEFAULT NULL, handling_unit text DEFAULT NULL,
+    reverses bigint DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     brought text[];
 BEGIN
     WITH moved AS (
         INSERT INTO planthub.movement AS v (site, message_id, line, kind, item, lot, qty, uom, base_qty, base_uom, from_location, from_status,
-            to_location, to_status, order_no, operation, component_line, document, reason, handling_unit, serials, event_time, event_offset,
-            recorded_at, posting_date)
+            to_location, to_status, order_no, operation, component_line, document, reason, handling_unit, serials, reverses, reversed_line,
+            event_time, event_offset, recorded_at, posting_date)
         SELECT m.site, m.id, l.n, l.kind, l.item, l.lot, l.qty, l.uom, l.base_qty, l.base_uom, l.from_location, l.from_status,
             l.to_location, l.to_status, write_movements.order_no, write_movements.operation, l.component_line, write_movements.document,
-            write_movements.reason, write_movements.handling_unit, l.serials, m.event_time, m.event_offset, now(), write_movements.posting_date
+            write_movements.reason, write_movements.handling_unit, l.serials, write_movements.reverses, CASE WHEN write_movements.reverses IS NOT NULL THEN l.n END,
+            m.event_time, m.event_offset, now(), write_movements.posting_date
         FROM unnest(lines) AS l)
     INSERT INTO planthub.stock_ledger AS y (site, stock_id, seq, message_id, delta, balance, event_time, recorded_at)
     SELECT m.site, c.stock_id, c.seq, m.id, c.delta, c.balance, m.event_time, now() FROM unnest(changes) AS c;
@@ -108,7 +110,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION planthub.write_movements(planthub.inbound, planthub.line[], planthub.stock_change[], date, text, text, text, text, text) IS
+COMMENT ON FUNCTION planthub.write_movements(planthub.inbound, planthub.line[], planthub.stock_change[], date, text, text, text, text, text, bigint) IS
 'Writes the movements of lines and the entries of the stock ledger, and releases events that wait for the stock';
 
 CREATE OR REPLACE FUNCTION planthub.write_serials(m planthub.inbound, lines planthub.line[]) RETURNS void
@@ -293,3 +295,106 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.point_to(planthub.violation[], text[]) IS 'Internal: replaces the beginning of pointers: the first pair that fits';
+
+-- What the movements up to a time add up to for one stock key.
+CREATE OR REPLACE FUNCTION planthub.book_qty(site text, location text, item text, lot text, status text, at timestamptz) RETURNS numeric
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT sum(y.delta) FROM planthub.stock AS k JOIN planthub.stock_ledger AS y ON y.site = k.site AND y.stock_id = k.id
+        WHERE k.site = book_qty.site AND k.location = book_qty.location AND k.item = book_qty.item AND k.lot = book_qty.lot AND k.status = book_qty.status
+          AND k.owner = '' AND y.event_time <= at), 0);
+END
+$$;
+COMMENT ON FUNCTION planthub.book_qty(text, text, text, text, text, timestamptz) IS 'Internal: balance of a stock key at a time';
+
+CREATE OR REPLACE FUNCTION planthub.apply_inventory_counted(m planthub.inbound) RETURNS planthub.violation[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    counted jsonb := m.data->'counted';
+    zero    boolean := planthub.quantity_value(counted->>'value') = 0;
+    raw     jsonb := jsonb_build_array(jsonb_build_object('item', m.data->'item', 'lot', m.data->'lot', 'to', m.data->'location',
+        'qty', CASE WHEN zero THEN jsonb_build_object('value', '1', 'uom', counted->'uom') ELSE counted END));
+    r       record := planthub.resolve_lines(m, raw, '/data', 'adjust', false, false);
+    lines   planthub.line[] := r.lines;
+    bad     planthub.violation[] := planthub.point_to(r.violations, '/data/0/qty', '/data/counted', '/data/0', '/data') || planthub.line_checks(m, r.lines, false);
+    at      timestamptz := m.data->>'counted_at';
+    found_qty numeric;
+    book    numeric;
+BEGIN
+    IF planthub.stops(m, bad) THEN
+        RETURN bad;
+    END IF;
+    PERFORM planthub.lock_things('stock', ARRAY[planthub.stock_key(m.site, lines[1].to_location, lines[1].item, lines[1].lot, 'unrestricted')]);
+    found_qty := CASE WHEN zero THEN 0 ELSE lines[1].base_qty END;
+    book := planthub.book_qty(m.site, lines[1].to_location, lines[1].item, lines[1].lot, 'unrestricted', at);
+    IF found_qty <> book THEN
+        lines[1].base_qty := abs(found_qty - book);
+        lines[1].qty := lines[1].base_qty;
+        lines[1].uom := lines[1].base_uom;
+        IF found_qty < book THEN
+            lines[1].from_location := lines[1].to_location;
+            lines[1].from_status := lines[1].to_status;
+            lines[1].to_location := NULL;
+            lines[1].to_status := NULL;
+        END IF;
+        bad := planthub.post_movements(m, lines, concat_ws('/', m.data->>'count', m.data->>'line'), reason => 'COUNT', violations => bad);
+        IF planthub.stops(m, bad) THEN
+            RETURN bad;
+        END IF;
+    END IF;
+    INSERT INTO planthub.stock_count AS c (site, message_id, document, line, location, item, lot, counted, book, uom, counted_at)
+    VALUES (m.site, m.id, m.data->>'count', coalesce(m.data->>'line', ''), m.data->>'location', lines[1].item, lines[1].lot, found_qty, book, lines[1].base_uom, at);
+    RETURN bad;
+END
+$$;
+COMMENT ON FUNCTION planthub.apply_inventory_counted(planthub.inbound) IS 'Effect of inventory.counted: the difference to what the books said at the time of counting';
+
+-- What a system believes may be wrong in every way but its form: only unknown items and units are refused.
+CREATE OR REPLACE FUNCTION planthub.apply_inventory_snapshot(m planthub.inbound) RETURNS planthub.violation[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad planthub.violation[];
+BEGIN
+    SELECT array_agg(v) INTO bad
+    FROM jsonb_array_elements(m.data->'lines') WITH ORDINALITY AS l (v, n)
+    CROSS JOIN LATERAL (SELECT planthub.item_uom(l.v->>'item', m.event_time) AS uom) AS i
+    CROSS JOIN LATERAL unnest(CASE WHEN i.uom IS NULL
+        THEN planthub.violation('ITEM_UNKNOWN', format('/data/lines/%s/item', l.n - 1), format('Item "%s" does not exist.', l.v->>'item'), 'item', l.v->>'item')
+        ELSE (planthub.check_quantity(jsonb_set(l.v->'qty', '{value}', to_jsonb(ltrim(l.v#>>'{qty,value}', '-'))), l.v->>'item', i.uom, format('/data/lines/%s/qty', l.n - 1), m.event_time, false)).violations END) AS v;
+    IF bad IS NOT NULL THEN
+        RETURN bad;
+    END IF;
+    INSERT INTO planthub.stock_snapshot AS s (site, system, snapshot, page, line, pages, as_of, location, item, lot, status, qty, uom, base_qty, message_id)
+    SELECT m.site, m.system, m.data->>'snapshot_id', (m.data->>'page')::int, l.n, (m.data->>'pages')::int, (m.data->>'as_of')::timestamptz, l.v->>'location', l.v->>'item',
+        coalesce(l.v->>'lot', ''), l.v->>'status', (l.v#>>'{qty,value}')::numeric, planthub.unit_code(l.v#>>'{qty,uom}'),
+        planthub.base_qty(l.v->>'item', (l.v#>>'{qty,value}')::numeric, l.v#>>'{qty,uom}', planthub.item_uom(l.v->>'item', m.event_time), m.event_time), m.id
+    FROM jsonb_array_elements(m.data->'lines') WITH ORDINALITY AS l (v, n);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION planthub.apply_inventory_snapshot(planthub.inbound) IS 'Effect of inventory.snapshot: rows to compare with';
+
+CREATE OR REPLACE FUNCTION planthub.apply_pick_short(m planthub.inbound) RETURNS planthub.violation[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    unit text := planthub.item_uom(m.data->>'item', m.event_time);
+    bad  planthub.violation[] := planthub.order_violations(m, m.data->>'order');
+BEGIN
+    IF unit IS NULL THEN
+        bad := bad || planthub.violation('ITEM_UNKNOWN', '/data/item', format('Item "%s" does not exist.', m.data->>'item'), 'item', m.data->>'item');
+    ELSE
+        bad := bad || (planthub.check_quantity(m.data->'requested', m.data->>'item', unit, '/data/requested', m.event_time, true)).violations
+            || (planthub.check_quantity(m.data->'available', m.data->>'item', unit, '/data/available', m.event_time, false)).violations;
+    END IF;
+    IF planthub.stops(m, bad) THEN
+        RETURN bad;
+    END IF;
+    INSERT INTO planthub.pick_task AS p (site, pick, task, message_id, order_no, outcome, item, requested, available, uom, reason, event_time)
+    VALUES (m.site, m.data->>'pick', m.data->>'task', m.id, m.data->>'order', 'short', m.data->>'item', (m.data#>>'{requested,value}')::numeric,
+        (planthub.base_qty(m.data->>'item', (m.data#>>'{available,value}')::numeric, m.data#>>'{available,uom}', planthub.unit_code(m.data#>>'{requested,uom}'), m.event_time)),
+        planthub.unit_code(m.data#>>'{requested,uom}'), m.data->>'reason', m.event_time);
+    RETURN bad;
+END
+$$;
+COMMENT ON FUNCTION planthub.apply_pick_short(planthub.inbound) IS 'Effect of pick.short: what could not be picked, and why';

@@ -242,4 +242,13 @@ INSERT INTO planthub.effect (builtin, topic, function, business_key) VALUES
     (true, 'operation.completed', 'planthub.apply_operation_event', NULL),
     (true, 'pick.confirmed', 'planthub.apply_pick_confirmed', '{pick,task}'),
     (true, 'inventory.moved', 'planthub.apply_inventory_moved', '{movement}'),
+    (true, 'production.confirmed', 'planthub.apply_confirmation', '{confirmation_id}'),
+    (true, 'production.confirmation_reversed', 'planthub.apply_confirmation_reversed', '{reversal_id}'),
+    (true, 'material.issued', 'planthub.apply_material_issued', '{document,line}'),
+    (true, 'material.returned', 'planthub.apply_material_returned', '{document,line}'),
+    (true, 'material.scrapped', 'planthub.apply_material_scrapped', '{document,line}'),
+    (true, 'goods.received_from_production', 'planthub.apply_goods_received', '{document,line}'),
+    (true, 'pick.short', 'planthub.apply_pick_short', '{pick,task}'),
+    (true, 'inventory.counted', 'planthub.apply_inventory_counted', '{count,line}'),
+    (true, 'inventory.snapshot', 'planthub.apply_inventory_snapshot', '{snapshot_id,page}'),
     (true, 'inventory.adjusted', 'planthub.apply_inventory_adjusted', '{document,line}');
