@@ -93,7 +93,7 @@ BEGIN
                l.to_location, CASE WHEN l.to_location IS NOT NULL THEN l.to_status END,
                l.component_line, NULL, NULL, i.lot_controlled, i.serial_controlled, o.known, o.expiry, f.known, t.known)::planthub.line ORDER BY l.n),
            -- Everything that could be wrong with a line; what it is, line_violations() finds out.
-           bool_or((l.qty > 0 AND i.lot_controlled = (l.lot IS NOT NULL) AND i.serial_controlled = (l.serials IS NOT NULL)
+           bool_or((l.qty > 0 AND i.lot_controlled = (l.lot IS NOT NULL) AND NOT i.serial_controlled AND l.serials IS NULL
                AND (l.from_location IS NULL OR f.known) AND (l.to_location IS NULL OR t.known)
                AND (l.lot IS NULL OR may_create OR o.known) AND (NOT usable OR o.expiry IS NULL)
                AND l.qty = trunc(l.qty) AND l.uom = i.base_uom) IS NOT TRUE)

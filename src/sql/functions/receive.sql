@@ -164,6 +164,8 @@ BEGIN
     IF NOT planthub.lock_key(i.site, i.key, false) THEN
         RETURN false;
     END IF;
+    -- An effect may release others itself (set_xref() does): they must not find this one again.
+    UPDATE planthub.parked AS x SET due = false WHERE x.message_id = p.message_id;
     m := planthub.open_event(i.event);
     m.id := i.id;
     m.site := i.site;
