@@ -39,11 +39,14 @@ class Hub:
 
     SETTINGS = ['shared_buffers = 1GB', 'max_wal_size = 8GB', 'checkpoint_timeout = 30min']
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, extensions=()):
+        """extensions: source folders of others, to be built for this server."""
         subprocess.run(['make', '-s', '-j2', 'with_llvm=no', 'all'], check=True, stdout=subprocess.DEVNULL)
         self.port = free_port()
         quoted = ' '.join(f'"{s}"' for s in [*self.SETTINGS, *settings])
-        self.shell(f'ph_server {work}; PGPORT={self.port} ph_cluster {work} {quoted}')
+        install = ''.join(f'make -s -C {folder} install with_llvm=no PG_CONFIG=/usr/lib/postgresql/$PG_VERSION/bin/pg_config DESTDIR={work}/server >{work}/make.log 2>&1; '
+                          for folder in extensions)
+        self.shell(f'ph_server {work}; {install}PGPORT={self.port} ph_cluster {work} {quoted}')
         atexit.register(self.shell, f'ph_stop {work} immediate')
         self.connect('postgres').value('CREATE DATABASE bench')
         self.sql = self.connect()

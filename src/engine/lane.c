@@ -333,6 +333,7 @@ claim_recovery(PhLaneState *lane, PhRecovery *recovery, const PhConfig *config, 
 	WindowRow	window = {0};
 
 	claim->recovery = recovery;
+	claim->more = true;
 	if (n == 0)
 		return;
 	window.batch_no = lane->batch_no + 1;
@@ -370,6 +371,8 @@ ph_lane_claim(PhLaneState *lane, const PhConfig *config, const PhClaimSnapshot *
 		SPI_finish();
 		return;
 	}
+	/* What was committed since s_new, an older window does not show: only a new one that is used up is the end. */
+	claim->more = !cursor->used_up;
 	if (cursor->used_up)
 	{
 		cursor->s_old = cursor->s_new;
@@ -399,6 +402,7 @@ ph_lane_claim(PhLaneState *lane, const PhConfig *config, const PhClaimSnapshot *
 		cursor->position = window.last_id;
 		append_window(lane, &window, oldest_open_window(lane, window.batch_no));
 	}
+	claim->more = claim->more || !cursor->used_up;
 	SPI_finish();
 }
 

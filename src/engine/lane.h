@@ -55,6 +55,7 @@ typedef struct PhClaim
 	PhCursor	cursor;
 	PhBatch    *batch;				/* NULL: nothing new */
 	PhRecovery *recovery;			/* the recovery that it runs, or NULL */
+	bool		more;				/* there may be more: it did not read up to the present */
 } PhClaim;
 
 extern void ph_lane_init(PhLaneState *lane, int id, MemoryContext parent);

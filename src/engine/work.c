@@ -599,7 +599,7 @@ apply_harvest(Harvest *harvest)
 		PhLaneWork *lane = (PhLaneWork *) ((char *) claim->lane - offsetof(PhLaneWork, state));
 
 		lane->failures = 0;
-		lane->wants_claim = claim->recovery != NULL || !claim->cursor.used_up;
+		lane->wants_claim = claim->more;
 		ph_lane_adopt(claim);
 		if (claim->batch != NULL)
 			add_batch(lane, claim->batch);

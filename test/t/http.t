@@ -88,7 +88,7 @@ kinds = {
     'black-hole': (hole.url(), dict(connect_timeout='400 ms'), *TRANSIENT, None, 0, 'no connection within'),
     'no-name': ('http://no-such-host.invalid/', {}, *TRANSIENT, None, 0, 'resolve'),
     'drip': ('drip', dict(low_speed_timeout='1 s'), *UNKNOWN, None, 1, 'no complete answer within'),
-    'hang': ('hang', dict(total_timeout='400 ms'), *UNKNOWN, None, 1, 'no complete answer within 40'),
+    'hang': ('hang', dict(total_timeout='400 ms'), *UNKNOWN, None, 1, 'no complete answer within'),
     'hang-once': ('hang', dict(total_timeout='400 ms', idempotent=False), 'unknown', 'in_doubt', None, 1, 'no complete answer'),
     'reset': ('reset', {}, *UNKNOWN, None, 1, 'reset'),
     'reset-once': ('reset', dict(idempotent=False), 'unknown', 'in_doubt', None, 1, 'reset'),
@@ -246,6 +246,15 @@ eventually(delivered('trickle', 50), True, 'a target with a flood does not keep 
 ok(len(good.received('/flood')) < 3000, 'which was done long before the flood', len(good.received('/flood')))
 good.control(reset=True)
 eventually(delivered('flood', 4000), True, 'the flood ends, too')
+
+# What is committed while an older window is still being handed out; nothing else wakes the worker afterwards.
+target('behind', good.url('/behind'), max_in_flight=8)
+good.control(behaviour='hold', match={'path': '/behind'})
+publish('behind', 'k', 2500)
+soon(lambda: good.control()['held'] == 8)
+publish('behind', 'late', 5)
+good.control(reset=True, release=True)
+eventually(delivered('behind', 2505), True, 'what comes while a backlog is worked off is not forgotten')
 
 # Many targets hang at once, each with more than its share of what a worker keeps in memory and of its connections.
 hub.set(claim_size=20, max_connections=64)
