@@ -29,6 +29,7 @@
 #include "engine/mapped.h"
 #include "json/value.h"
 #include "pg/compat.h"
+#include "pg/lookup.h"
 #include "pg/relations.h"
 
 /* Columns of planthub.message. */
@@ -56,6 +57,8 @@ enum
 
 /* Reason of deliveries whose condition could not be evaluated: those with not_before = infinity. */
 #define CONDITION_FAILED	"CONDITION_FAILED"
+
+#define SECOND_LOOK_MS		1000
 
 /* One open message leaf. */
 typedef struct Leaf
@@ -400,6 +403,31 @@ own_source(PhItem *item, Names *names, const PhConfig *config)
 	return names->source;
 }
 
+static const char *
+source_of(const PhConfig *config, TupleTableSlot *slot)
+{
+	const char *source = text_column(slot, MESSAGE_SOURCE);
+
+	return source != NULL ? source : psprintf("urn:planthub:%s", config->hub_id);
+}
+
+static const char *
+id_of(const PhItem *item, TupleTableSlot *slot)
+{
+	const char *id = text_column(slot, MESSAGE_EVENT_ID);
+
+	return id != NULL ? id : psprintf(INT64_FORMAT, item->message_id);
+}
+
+static const char *
+time_of(TupleTableSlot *slot)
+{
+	bool		isnull;
+	int			offset = DatumGetInt16(slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull));
+
+	return timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset);
+}
+
 static void
 park(PhItem *item, const char *reason, const char *error)
 {
@@ -409,17 +437,35 @@ park(PhItem *item, const char *reason, const char *error)
 
 /* The data as the mapping of the route makes them; NULL when it fails, and then the item is parked. */
 static Jsonb *
-map_data(PhItem *item, const PhRoute *route, const PhEndpoint *endpoint, TupleTableSlot *slot, TimestampTz recorded_at)
+map_data(const PhConfig *config, PhItem *item, const PhEndpoint *endpoint, TupleTableSlot *slot, TimestampTz recorded_at)
 {
+	const PhRoute *route = ph_config_route(config, item->route);
 	PhSubject	subject = subject_of(slot);
-	PhMappedMessage message = {&subject, item->message_id, timestamp_text(recorded_at, 0), endpoint};
+	PhMappedMessage message = {&subject, item->message_id};
 	PhMapped	mapped;
 
+	message.source = source_of(config, slot);
+	message.id = id_of(item, slot);
+	message.time = time_of(slot);
+	message.recorded_at = timestamp_text(recorded_at, 0);
+	message.endpoint = endpoint;
 	ph_mapped_apply(route->mapping, &message, &mapped);
+	if (mapped.waits && item->held)
+	{
+		ph_watch_distrust();
+		ph_mapped_apply(route->mapping, &message, &mapped);
+	}
 	item->mapping = keep(item, mapped.version);
-	if (mapped.data == NULL)
-		park(item, "MAPPING_FAILED", mapped.error);
-	return mapped.data;
+	if (mapped.data != NULL)
+		return mapped.data;
+	park(item, "MAPPING_FAILED", mapped.error);
+	if (mapped.waits && !item->held)
+	{
+		/* Whoever brings the entry at this moment does not see that we wait for it: look once more. */
+		item->fate = PH_FATE_SCHEDULED;
+		item->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SECOND_LOOK_MS);
+	}
+	return NULL;
 }
 
 /* The data as the endpoint wants them; false when that fails, and then the item is parked. */
@@ -435,7 +481,7 @@ fill_data(const PhConfig *config, PhItem *item, TupleTableSlot *slot, TimestampT
 	const char *error;
 
 	data = route->mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
-		map_data(item, route, endpoint, slot, recorded_at);
+		map_data(config, item, endpoint, slot, recorded_at);
 	if (data == NULL)
 		return false;
 	if (endpoint == NULL || endpoint->xml_profile == NULL)
@@ -463,13 +509,12 @@ fill_event(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *na
 	char	   *event_id = text_column(slot, MESSAGE_EVENT_ID);
 	bool		isnull;
 	int			version = DatumGetInt32(slot_getattr(slot, MESSAGE_VERSION, &isnull));
-	int			offset = DatumGetInt16(slot_getattr(slot, MESSAGE_EVENT_OFFSET, &isnull));
 
-	event->id = keep(item, event_id != NULL ? event_id : psprintf(INT64_FORMAT, item->message_id));
+	event->id = keep(item, id_of(item, slot));
 	event->source = source != NULL ? keep(item, source) : own_source(item, names, config);
 	set_names(item, names, text_column(slot, MESSAGE_TOPIC), version);
 	event->subject = keep(item, text_column(slot, MESSAGE_SUBJECT));
-	event->time = keep(item, timestamp_text(int64_column(slot, MESSAGE_EVENT_TIME), isnull ? 0 : offset));
+	event->time = keep(item, time_of(slot));
 	event->attributes = keep(item, extension_attributes(item, slot, recorded_at));
 	event->traceparent = keep(item, text_column(slot, MESSAGE_TRACEPARENT));
 	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));

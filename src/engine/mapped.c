@@ -28,6 +28,9 @@ make_env(const PhMappedMessage *message)
 	PhValue		id = ph_value_int(message->message_id);
 
 	ph_object_put(&env, "message_id", &id);
+	ph_object_put_text(&env, "source", message->source);
+	ph_object_put_text(&env, "id", message->id);
+	ph_object_put_text(&env, "time", message->time);
 	ph_object_put_text(&env, "received_at", message->recorded_at);
 	if (message->endpoint != NULL)
 	{
@@ -36,6 +39,26 @@ make_env(const PhMappedMessage *message)
 	}
 	ph_object_finish(&env);
 	return ph_value_to_jsonb(&env, NULL);
+}
+
+/* Whether every error says so. */
+static bool
+waits_for_data(Jsonb *errors)
+{
+	PhValue		list = ph_value_from_jsonb(errors);
+	PhIterator	iterator;
+	PhMember	member;
+	PhValue		retry;
+
+	ph_iterate(&iterator, &list);
+	while (ph_iterate_next(&iterator, &member))
+	{
+		if (!ph_value_member(&member.value, "retry", strlen("retry"), &retry) || retry.type != PH_VALUE_STRING ||
+			retry.length != strlen("after-data-fix") ||
+			memcmp(retry.u.string, "after-data-fix", retry.length) != 0)
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -50,7 +73,10 @@ apply(void *arg)
 	mapped->version = pstrdup(mapping->id);
 	mapped->data = ph_mapping_apply(mapping, DatumGetJsonbP(subject->data), make_env(work->message), &errors);
 	if (mapped->data == NULL)
+	{
 		mapped->error = JsonbToCString(NULL, &errors->root, VARSIZE(errors));
+		mapped->waits = waits_for_data(errors);
+	}
 }
 
 void

@@ -12,6 +12,9 @@ typedef struct PhMappedMessage
 {
 	const PhSubject *subject;
 	int64		message_id;
+	const char *source;			/* of CloudEvents, as the target sees it; so are id and time */
+	const char *id;
+	const char *time;
 	const char *recorded_at;	/* RFC 3339 */
 	const PhEndpoint *endpoint; /* NULL: not known */
 } PhMappedMessage;
@@ -21,10 +24,11 @@ typedef struct PhMapped
 	const char *version;		/* name@version that was used; NULL: it could not be found or compiled */
 	Jsonb	   *data;			/* NULL: see error */
 	const char *error;			/* a JSON array of errors, or a line */
+	bool		waits;			/* failed for want of an entry of the cross-reference only */
 } PhMapped;
 
 /*
- * Applies a mapping.  Its $env has what conditions have, and message_id, received_at, system and endpoint.  Never raises
+ * Applies a mapping.  Its $env has what conditions have, and message_id, source, id, time, received_at, system and endpoint.  Never raises
  * what the mapping or the message is to blame for.  Everything is in the current memory context.
  */
 extern void ph_mapped_apply(const char *reference, const PhMappedMessage *message, PhMapped *mapped);

@@ -126,3 +126,12 @@ ph_watch(PhWatch *watch)
 		watch->oid = ph_relation_oid(watch->table);
 	return watch->changes;
 }
+
+void
+ph_watch_distrust(void)
+{
+	PhWatch    *watch;
+
+	for (watch = watches; watch != NULL; watch = watch->next)
+		watch->changes++;
+}

@@ -43,4 +43,10 @@ typedef struct PhWatch
 /* Number of changes seen until now; needs a transaction. */
 extern uint64 ph_watch(PhWatch *watch);
 
+/*
+ * Everything that is remembered may be old: a committing backend wakes others before it sends its invalidations, so who
+ * was woken and does not find what it was woken for looks again.
+ */
+extern void ph_watch_distrust(void);
+
 #endif

@@ -152,15 +152,16 @@ equal((event['type'], event['data']['Qty'], 'dataschema' in event), ('planthub.t
 # ---- what waits for an entry goes when it comes ----
 
 hub.sql("SELECT planthub.create_xref_set('place')")
-hub.sql("""SELECT planthub.create_mapping('place', $m${"Ref": "=concat('x/', $env.key)", "Place": "=xref_back('place', place)"}$m$);
+hub.sql("""SELECT planthub.create_mapping('place', $m${"Ref": "=concat('x/', $env.key)", "Place": "=xref_back('place', place)",
+               "Event": "=[$env.source, $env.id, $env.time]"}$m$);
            SELECT planthub.activate_mapping('place', version => 1);
            SELECT planthub.create_topic('test.place'); SELECT planthub.create_route('place', 'test.place', 'mapped', mapping => 'place')""")
-waiting = publish('test.place', {'place': 'A1'}, key='w1')
+waiting = publish('test.place', {'place': 'A1'}, key='w1', source='urn:x', event_id='e1', event_time='2026-01-02T03:04:05Z', event_offset='+02:00')
 other = publish('test.place', {'place': 'A2'}, key='w2')
 eventually(lambda: (states(waiting), states(other)), ('place parked MAPPING_FAILED',) * 2, 'two wait for an entry of the cross-reference')
 hub.sql("""SELECT planthub.set_xref('place', 'MES-A1', '"A1"', system => 'mes2')""")
 eventually(lambda: states(waiting), 'place delivered', 'the one whose entry comes is sent')
-equal(body('/mapped', 'w1')['Place'], 'MES-A1', 'with it')
+equal(body('/mapped', 'w1'), {'Ref': 'x/w1', 'Place': 'MES-A1', 'Event': ['urn:x', 'e1', '2026-01-02T05:04:05+02:00']}, 'with it, and with what the CloudEvent says')
 equal(states(other), 'place parked MAPPING_FAILED', 'the other one waits')
 
 # ---- XML ----

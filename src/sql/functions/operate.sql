@@ -189,7 +189,7 @@ DECLARE
 BEGIN
     SELECT array_agg(h.delivery_id ORDER BY h.delivery_id), array_agg(DISTINCT h.lane) INTO waiting, lanes
     FROM planthub.held AS h
-    WHERE h.state = 'parked' AND h.reason = 'MAPPING_FAILED' AND h.token IS NULL AND h.last_error LIKE '[%'
+    WHERE h.state IN ('parked', 'scheduled') AND h.reason = 'MAPPING_FAILED' AND h.token IS NULL AND h.last_error LIKE '[%'
       AND EXISTS (SELECT FROM jsonb_array_elements(h.last_error::jsonb) AS e
                   JOIN added AS x ON x.set = e->>'set' AND e->>'key' IN (x.code, x.canonical));
     IF waiting IS NOT NULL THEN
