@@ -39,7 +39,7 @@ SELECT pg_temp.send('erp', 'l' || lot, 'lot.upserted', '2026-01-01T00:00:00Z', j
 FROM unnest(ARRAY['A', 'B']) AS lot;
 
 -- Check digits
-SELECT planthub.sscc_valid(s) FROM unnest(ARRAY['040123450000001013', '040123450000001014', '04012345000000101', '04012345000000101X', NULL]) AS s;
+SELECT planthub.is_sscc(s) FROM unnest(ARRAY['040123450000001013', '040123450000001014', '04012345000000101', '04012345000000101X', NULL]) AS s;
 
 -- A unit holds what was packed less what was taken out, whatever is in it.
 SELECT pg_temp.send('wms', 'h1', 'handling_unit.packed', '2026-01-02T10:00:00Z', jsonb_build_object('sscc', '040123450000001013', 'location', 'WH', 'triggers', 'none',

@@ -103,7 +103,6 @@ SELECT pg_temp.t('["=$env.site", "=$env.timezone", "=$env.message_id", "=$env.re
 SELECT left(x, 100) FROM pg_temp.t('{"$each": "=@", "$do": {"$each": "=$.a", "$do": {"$each": "=$.a", "$do": 1}}}', jsonb_build_object('a', (SELECT jsonb_agg(i) FROM generate_series(1, 2000) AS i))) AS x;
 SELECT left(x, 120) FROM pg_temp.t('{"$let": {"a": "=join('''', map(&''0123456789012345678901234567890123456789'', seq(`10000`)))"}, "$do": {"$each": "=seq(`10000`)", "$do": "=concat($a, ''x'')"}}') AS x;
 SELECT pg_temp.t('{"$each": "=@", "$do": "=@"}', '[1, 2, 3, 4]', '{"budget": 5}');
-SELECT pg_temp.t('{"$each": "=@", "$do": "=@"}', '[1, 2, 3, 4]', '{"budget": 3}');
 SELECT pg_temp.t('{"a": "=@"}', to_jsonb(repeat('x', 2000)), '{"max_output": 1000}');
 
 -- What is refused when it is compiled, all of it at once.

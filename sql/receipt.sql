@@ -90,3 +90,4 @@ SELECT pg_temp.send('wms', 'd2', 'receipt.discrepancy_reported', '2026-01-03T10:
 SELECT receipt, line_no, asn, trim_scale(expected_qty), trim_scale(received_qty), trim_scale(damaged_qty), trim_scale(missing_qty), uom, reason FROM planthub.receipt_discrepancy;
 SELECT * FROM notice WHERE asn = 'A1';
 SELECT * FROM pg_temp.published();
+SELECT site, code, kind, key, title, owner FROM planthub."case" ORDER BY id;

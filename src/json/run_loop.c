@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
 #include "json/run.h"
 
@@ -83,18 +82,11 @@ start_loop(PhRun *run, const PhTemplate *node, const PhScope *scope, const PhPla
 	PhMember	element = {0};
 	int			faults = run->apply->nfaults;
 	int			number = 0;
-	int			n;
 
 	if (!ph_run_leaf(run, node->leaf, scope, place, &list) || ph_run_null(&list))
 		return false;
 	loop->is_array = ph_value_kind(&list) == PH_KIND_ARRAY;
-	n = loop->is_array ? ph_value_count(&list) : 1;
-	if (n > run->evaluation.visits || n > MaxAllocSize / sizeof(Item))
-	{
-		ph_run_leaf_fault(run, PH_CODE_BUDGET, "the array has more elements than the budget allows", node->leaf, scope, place);
-		return false;
-	}
-	loop->items = palloc(Max(1, n) * sizeof(Item));
+	loop->items = palloc(Max(1, loop->is_array ? ph_value_count(&list) : 1) * sizeof(Item));
 	loop->n = 0;
 	loop->array = scope->origin;
 	loop->known = ph_run_origin(run, node->leaf->path, scope, &loop->array);
@@ -109,7 +101,6 @@ start_loop(PhRun *run, const PhTemplate *node, const PhScope *scope, const PhPla
 		PhScope		inner;
 		PhValue		chosen;
 
-		CHECK_FOR_INTERRUPTS();
 		item->value = element.value;
 		item->element = number++;
 		inner = element_scope(node, scope, item, &origin, storage);

@@ -18,7 +18,7 @@
 #include "pg/lookup.h"
 
 #define CACHE_BYTES		(16 * 1024 * 1024)
-#define KEY_BYTES		2100	/* a set, and a code of 256 characters or a value of 2000 bytes */
+#define KEY_BYTES		1200	/* a set, and a code of 256 characters */
 
 typedef struct Element
 {

@@ -1,13 +1,5 @@
 -- handling_unit: packing, unpacking, splitting, moving, and the views that tell what is in a unit.  Re-runnable.
 
--- GS1 General Specifications, 7.9: weights 3 and 1 alternate, from the right; the sum with the check digit ends in 0.
-CREATE OR REPLACE FUNCTION planthub.sscc_valid(sscc text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT sscc ~ '^[0-9]{18}$'
-        AND (SELECT sum(substr(sscc, n, 1)::int * CASE WHEN n % 2 = 1 THEN 3 ELSE 1 END) FROM generate_series(1, 18) AS n) % 10 = 0
-$$;
-COMMENT ON FUNCTION planthub.sscc_valid(text) IS 'Whether a serial shipping container code has 18 digits and its check digit is right';
-
 CREATE OR REPLACE VIEW planthub.handling_unit_contents AS
 SELECT u.site, u.sscc, u.state, u.location, u.parent, c.item, nullif(c.lot, '') AS lot, c.qty, c.uom
 FROM planthub.handling_unit AS u
@@ -45,7 +37,7 @@ COMMENT ON COLUMN planthub.handling_unit_content.valid IS 'From when to when; op
 
 CREATE OR REPLACE FUNCTION planthub.check_sscc(sscc text, pointer text) RETURNS planthub.violation[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN NOT planthub.sscc_valid(sscc) THEN
+    SELECT CASE WHEN NOT planthub.is_sscc(sscc) THEN
         planthub.violation('HU_CHECK_DIGIT', pointer, format('The check digit of "%s" is wrong.', sscc)) END
 $$;
 COMMENT ON FUNCTION planthub.check_sscc(text, text) IS 'Internal: the rule HU_CHECK_DIGIT for one code';
@@ -86,48 +78,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WHERE w.qty > coalesce(h.qty, 0)
 $$;
 COMMENT ON FUNCTION planthub.check_contents(text, text, planthub.line[]) IS 'Internal: the rule HU_CONTENT_EXCEEDED';
-
--- A lot cannot be received in a larger quantity than was confirmed at the last operation that named it.
-CREATE OR REPLACE FUNCTION planthub.check_output(m planthub.inbound, lines planthub.line[]) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(ROW('RECEIPT_EXCEEDS_OUTPUT', w.pointer,
-               format('%s %s of %s would be received, but %s are confirmed.', trim_scale(w.qty + r.qty), w.base_uom,
-                      concat_ws(' ', w.item, nullif(w.lot, '')), trim_scale(coalesce(o.qty, 0))),
-               'output', concat_ws('/', m.site, w.item, w.lot))::planthub.violation)
-    FROM (SELECT l.item, l.lot AS lot, min(l.base_uom) AS base_uom, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
-          FROM unnest(lines) AS l WHERE l.base_qty IS NOT NULL GROUP BY l.item, l.lot) AS w
-    LEFT JOIN LATERAL (SELECT sum(c.qty) AS qty FROM planthub.confirmation_output AS c
-                       WHERE c.site = m.site AND c.item = w.item AND c.lot = w.lot
-                         AND (w.lot <> '' OR c.order_no = m.data->>'order')
-                       GROUP BY c.order_no, c.operation HAVING sum(c.qty) > 0 ORDER BY c.operation DESC LIMIT 1) AS o ON true
-    CROSS JOIN LATERAL (SELECT coalesce(sum(CASE v.kind WHEN 'reversal' THEN -v.base_qty ELSE v.base_qty END), 0) AS qty
-                        FROM planthub.movement AS v
-                        WHERE v.site = m.site AND v.item = w.item AND v.lot = w.lot AND v.order_no IS NOT NULL
-                          AND (w.lot <> '' OR v.order_no = m.data->>'order')
-                          AND (v.kind = 'receipt_from_production' OR v.kind = 'reversal' AND v.to_location IS NULL)) AS r
-    WHERE w.qty + r.qty > coalesce(o.qty, 0)
-$$;
-COMMENT ON FUNCTION planthub.check_output(planthub.inbound, planthub.line[]) IS 'Internal: the rule RECEIPT_EXCEEDS_OUTPUT';
-
--- What was received of a lot must stay confirmed: a confirmation under it is reversed after the receipt is.
-CREATE OR REPLACE FUNCTION planthub.check_reversal_received(m planthub.inbound, lines planthub.line[]) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(ROW('REVERSAL_BLOCKED', '/data/confirmation_id', format('%s %s of %s are received, and without this confirmation only %s would be made.',
-               trim_scale(r.qty), t.uom, concat_ws(' ', t.item, nullif(t.lot, '')), trim_scale(o.qty - t.qty)), NULL, NULL)::planthub.violation)
-    FROM (SELECT x.item, x.lot, x.order_no, x.operation, min(x.uom) AS uom, sum(x.qty) AS qty
-          FROM planthub.confirmation AS c JOIN planthub.confirmation_output AS x ON x.site = c.site AND x.message_id = c.message_id
-              AND x.order_no = c.order_no AND x.operation = c.operation
-          WHERE c.site = m.site AND c.confirmation_id = m.data->>'confirmation_id' AND c.kind <> 'reversal'
-          GROUP BY x.item, x.lot, x.order_no, x.operation) AS t
-    CROSS JOIN LATERAL (SELECT sum(x.qty) AS qty FROM planthub.confirmation_output AS x
-                        WHERE x.site = m.site AND x.item = t.item AND x.lot = t.lot AND x.order_no = t.order_no AND x.operation = t.operation) AS o
-    CROSS JOIN LATERAL (SELECT coalesce(sum(CASE v.kind WHEN 'reversal' THEN -v.base_qty ELSE v.base_qty END), 0) AS qty
-                        FROM planthub.movement AS v
-                        WHERE v.site = m.site AND v.item = t.item AND v.lot = t.lot AND v.order_no = t.order_no
-                          AND (v.kind = 'receipt_from_production' OR v.kind = 'reversal' AND v.to_location IS NULL)) AS r
-    WHERE r.qty > o.qty - t.qty AND r.qty > 0
-$$;
-COMMENT ON FUNCTION planthub.check_reversal_received(planthub.inbound, planthub.line[]) IS 'Internal: the rule REVERSAL_BLOCKED for confirmations whose output is in stock, packed or shipped';
 
 -- A pallet goes with the boxes on it.
 CREATE OR REPLACE FUNCTION planthub.with_parts(site text, units text[]) RETURNS text[]
@@ -183,13 +133,12 @@ BEGIN
     PERFORM planthub.lock_units(m, unit, m.data->>'parent_sscc');
     r := planthub.event_lines(m, 'contents', 'receipt_from_production', jsonb_build_object('to_location', m.data->'location'));
     broken := r.violations || planthub.order_violations(m, m.data->>'order');
-    IF receipt AND NOT planthub.stops(m, broken) THEN
-        broken := broken || planthub.check_output(m, r.lines);
-    END IF;
     broken := broken || planthub.check_handling_unit(m.site, unit, '/data/sscc', false)
         || planthub.check_handling_unit(m.site, m.data->>'parent_sscc', '/data/parent_sscc', true);
-    IF receipt THEN
-        broken := planthub.post_movements(m, r.lines, unit, m.data->>'order', handling_unit => unit, violations => broken);
+    IF receipt AND m.data->>'order' IS NOT NULL THEN
+        broken := planthub.post_production_receipt(m, m.data->>'order', r.lines, unit, unit, broken);
+    ELSIF receipt THEN
+        broken := planthub.post_movements(m, r.lines, unit, handling_unit => unit, violations => broken);
     END IF;
     IF planthub.stops(m, broken) THEN
         RETURN broken;

@@ -17,7 +17,11 @@ BEGIN
     SELECT 'document', m.system, cause.site, m.data->>'external_document', to_jsonb(coalesce(cause.event_id, cause.id::text)), m.id
     WHERE m.data->>'external_document' IS NOT NULL
       AND NOT EXISTS (SELECT FROM planthub.xref_find('document', m.data->>'external_document', m.system, cause.site));
+    IF m.data->>'outcome' = 'rejected' THEN
+        PERFORM planthub.open_case(cause.site, coalesce(m.data #>> '{error,code}', 'POSTING_REJECTED'), 'delivery', number::text,
+            format('%s refuses %s %s: %s', m.system, cause.topic, coalesce(cause.event_id, cause.id::text), coalesce(m.data #>> '{error,text}', 'no reason given')));
+    END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION planthub.apply_posting_acknowledged(planthub.inbound) IS 'Internal: effect of posting.acknowledged: the outcome in the target and its document number';
+COMMENT ON FUNCTION planthub.apply_posting_acknowledged(planthub.inbound) IS 'Internal: effect of posting.acknowledged: the outcome in the target and its document number; a refusal becomes a case';

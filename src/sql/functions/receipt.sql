@@ -59,7 +59,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         FROM planthub.asn_entries(m) AS e WHERE cardinality(e.items) > 1
         UNION ALL
         SELECT DISTINCT ROW('HU_CHECK_DIGIT', e.unit_pointer || '/sscc', format('The check digit of %s is wrong.', e.sscc), NULL, NULL)::planthub.violation
-        FROM planthub.asn_entries(m) AS e WHERE NOT planthub.sscc_valid(e.sscc)) AS x
+        FROM planthub.asn_entries(m) AS e WHERE NOT planthub.is_sscc(e.sscc)) AS x
 $$;
 COMMENT ON FUNCTION planthub.check_asn(planthub.inbound) IS 'Internal: the rules about items and handling units of a notice';
 
@@ -211,7 +211,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION planthub.asn_received_line(planthub.inbound) IS 'Internal: notes at the notice that a line of it has come';
 
--- The planner learns of what is missing at once; the message itself goes to ERP and supplier.
+-- A case for the buyer; the planner learns of what is missing at once; the message itself goes to ERP and supplier.
 CREATE OR REPLACE FUNCTION planthub.apply_receipt_discrepancy_reported(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -229,6 +229,9 @@ BEGIN
     INSERT INTO planthub.receipt_discrepancy (site, message_id, receipt, line_no, asn, expected_qty, received_qty, damaged_qty, uom, reason, event_time)
     VALUES (m.site, m.id, m.data->>'receipt', m.data->>'line', m.data->>'asn', expected.base_qty, received.base_qty, coalesce(damaged.base_qty, 0),
         uom, m.data->>'reason', m.event_time);
+    PERFORM planthub.open_case(m.site, 'RECEIPT_DISCREPANCY', 'receipt', concat_ws('/', m.data->>'receipt', m.data->>'line'),
+        format('%s of %s %s received, %s damaged: %s', trim_scale(received.base_qty), trim_scale(expected.base_qty), uom,
+            trim_scale(coalesce(damaged.base_qty, 0)), m.data->>'reason'));
     IF item IS NOT NULL AND received.base_qty < expected.base_qty THEN
         PERFORM planthub.publish_availability(m, item, NULL, received.base_qty - expected.base_qty, uom);
     END IF;

@@ -62,5 +62,3 @@ INSERT INTO planthub.effect (topic, function, business_key, builtin) VALUES
     ('handling_unit.unpacked', 'planthub.apply_handling_unit_unpacked', NULL, true),
     ('handling_unit.split', 'planthub.apply_handling_unit_split', NULL, true),
     ('handling_unit.moved', 'planthub.apply_handling_unit_moved', NULL, true);
-
-INSERT INTO planthub.rule_check (step, topic, function, builtin) VALUES ('reversal', 'production.confirmation_reversed', 'planthub.check_reversal_received', true);

@@ -23,7 +23,7 @@ CREATE TABLE planthub.xref (
     system     text COLLATE "C" NOT NULL DEFAULT '*',
     scope      text COLLATE "C" NOT NULL DEFAULT '*',
     code       text COLLATE "C" NOT NULL CHECK (length(code) BETWEEN 1 AND 256),
-    value      jsonb NOT NULL CHECK (value <> 'null' AND octet_length(value::text) <= 2000),
+    value      jsonb NOT NULL CHECK (value <> 'null' AND length(value::text) <= 2000),
     canonical  text COLLATE "C" NOT NULL GENERATED ALWAYS AS (value #>> '{}') STORED,
     valid_from timestamptz NOT NULL DEFAULT '-infinity',
     valid_to   timestamptz NOT NULL DEFAULT 'infinity',
@@ -48,7 +48,7 @@ COMMENT ON COLUMN planthub.xref.message_id IS 'Message that brought it; null whe
 COMMENT ON COLUMN planthub.xref.created_at IS 'When it was entered';
 COMMENT ON COLUMN planthub.xref.created_by IS 'Who entered it: the role that logged in';
 COMMENT ON CONSTRAINT xref_code_check ON planthub.xref IS 'A code has 1 to 256 characters';
-COMMENT ON CONSTRAINT xref_value_check ON planthub.xref IS 'A value is not null and has up to 2000 bytes';
+COMMENT ON CONSTRAINT xref_value_check ON planthub.xref IS 'A value is not null and has up to 2000 characters';
 COMMENT ON CONSTRAINT xref_valid_check ON planthub.xref IS 'An entry must begin before it ends';
 
 INSERT INTO planthub.table_class VALUES ('xref_set', 'reference'), ('xref', 'local');
