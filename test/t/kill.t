@@ -237,25 +237,29 @@ equal([n for n in attempts('again') if n.split().count('success') > 1], [], 'poi
 
 hub.set(debug_crash='')
 closed = Peer()
+target('up1')
 target('down')
-hub.sql(f"SELECT planthub.alter_endpoint('down', address => '{closed.url()}')")
+hub.sql(f"SELECT planthub.alter_endpoint('down', address => '{closed.url()}', retry_base => '1 day', retry_cap => '1 day')")
 closed.kill()
-target('up')
+target('up2')
 hub.set(enabled='off')
 eventually(lambda: hub.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'planthub worker'"), '0', 'outage: no worker runs')
 publish('down', *(f'd{n}' for n in range(300)))
-publish('up', 'slow', 'B')
-peer.control(behaviour='hang', match={'path': '/up', 'key': 'slow'})
+for name in ('up1', 'up2'):
+    publish(name, 'slow', 'B')
+    peer.control(behaviour='hang', match={'path': f'/{name}', 'key': 'slow'})
 for n in range(2):
     go_on()
-    ok(soon(lambda: peer.control()['hanging'] > 0 and hub.sql("SELECT count(*) FROM planthub.endpoint_state AS s JOIN planthub.endpoint AS e ON e.id = s.endpoint WHERE e.code = 'down' AND s.state = 'open'") == '1'),
-       f'outage: kill {n + 1} meets a request under way and deliveries that cannot go')
+    ok(soon(lambda: peer.control()['hanging'] == 2 and hub.sql("SELECT count(*) FROM planthub.endpoint_state AS s JOIN planthub.endpoint AS e ON e.id = s.endpoint WHERE e.code = 'down' AND s.state = 'open'") == '1'),
+       f'outage: kill {n + 1} meets requests under way and deliveries that cannot go')
     shell(f'ph_kill {work}')
     configure(enabled='off')
     shell(f'ph_start {work}')
+    hub.sql('DELETE FROM planthub.endpoint_state')
 peer.control(reset=True)
 go_on()
-eventually(lambda: states('up'), 'slow:delivered B:delivered', 'outage: what crashed twice does not wait for the end of the outage')
+for name in ('up1', 'up2'):
+    eventually(lambda: states(name), 'slow:delivered B:delivered', f'outage: what crashed twice does not wait for the end of the outage ({name})', limit=20)
 publish('other', 'Z')
 ok(soon(lambda: len(received('other')) >= 1), 'outage: and neither does anything else')
 equal(sum(row['state'] in ('parked', 'dead') for row in deliveries('down')), 0, 'outage: what cannot go is not blamed')
