@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "api/inbound.h"
 #include "engine/pattern.h"
 #include "engine/publish.h"
 #include "json/canonical.h"
@@ -86,13 +87,19 @@ compare_locks(const void *a, const void *b)
 }
 
 /*
- * lock_things(kind text, keys text[]): locks things until the end of the transaction, always in one order.  Who parks
+ * lock_things(kind text, keys text[]) -> true: locks things until the end of the transaction, always in one order.  Who parks
  * an event that waits for a thing, and who brings the thing, both do so; one of them sees what the other has written.
  */
 Datum
 planthub_lock_things(PG_FUNCTION_ARGS)
 {
-	text	   *kind = PG_GETARG_TEXT_PP(0);
+	ph_lock_things(PG_GETARG_TEXT_PP(0), PG_GETARG_ARRAYTYPE_P(1));
+	PG_RETURN_BOOL(true);
+}
+
+void
+ph_lock_things(text *kind, ArrayType *array)
+{
 	uint64		seed = hash_bytes_extended((unsigned char *) VARDATA_ANY(kind), (int) VARSIZE_ANY_EXHDR(kind), 0);
 	Datum	   *keys;
 	bool	   *nulls;
@@ -100,7 +107,7 @@ planthub_lock_things(PG_FUNCTION_ARGS)
 	int			n;
 	int			i;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &keys, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &keys, &nulls, &n);
 	locks = palloc(Max(n, 1) * sizeof(uint32));
 	for (i = 0; i < n; i++)
 	{
@@ -119,7 +126,6 @@ planthub_lock_things(PG_FUNCTION_ARGS)
 		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) seed, locks[i], ADVISORY_CLASS);
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	}
-	PG_RETURN_VOID();
 }
 
 /*
@@ -335,7 +341,7 @@ fill_fact(PhFact *fact, Datum *values, bool *nulls)
 }
 
 /*
- * publish_inbound(event planthub.inbound): the message for an event that was received, under the number that it has.
+ * publish_inbound(event planthub.inbound) -> true: the message for an event that was received, under the number that it has.
  * Whether it is new was found out before.
  */
 Datum
@@ -357,5 +363,5 @@ planthub_publish_inbound(PG_FUNCTION_ARGS)
 	publication = ph_publish_open(TextDatumGetCString(values[EVENT_TOPIC]), TextDatumGetCString(values[EVENT_SITE]));
 	(void) ph_publish_row(publication, &fact);
 	ph_publish_close(publication);
-	PG_RETURN_VOID();
+	PG_RETURN_BOOL(true);
 }

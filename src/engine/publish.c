@@ -512,7 +512,7 @@ ph_publish_row(PhPublication *publication, const PhFact *fact)
 	int			i;
 
 	check_fact(fact);
-	if (publication->contract != NULL)
+	if (publication->contract != NULL && !fact->received)
 		ph_contract_require(publication->contract, fact->data);
 	fill_message(publication, fact);
 	id = fact->id != 0 ? fact->id : ph_sequence_next("message_id_seq");

@@ -21,7 +21,7 @@ typedef struct PhFact
 	Datum		data;
 	int64		id;				/* number it has already; 0: the next */
 	int			version;		/* of its contract; 0: the present one of the topic */
-	bool		received;		/* its identity was checked when it was received */
+	bool		received;		/* identity and contract were checked when it was received */
 	bool		has_event_time;
 	bool		has_event_offset;
 	bool		has_not_before;

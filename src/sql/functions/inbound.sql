@@ -8,7 +8,35 @@ CREATE OR REPLACE FUNCTION planthub.event_hash(topic text, event_time timestampt
 LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_event_hash';
 COMMENT ON FUNCTION planthub.event_hash(text, timestamptz, jsonb) IS 'SHA-256 of the canonical form of a fact: the same for members in another order, decimals with trailing zeros, and whatever belongs to the transport';
 
-CREATE OR REPLACE FUNCTION planthub.lock_things(kind text, keys text[]) RETURNS void
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['source', 'topic_source', 'effect', 'policy', 'site_policy'] LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE '
+            'ON planthub.%I FOR EACH STATEMENT EXECUTE FUNCTION planthub.table_changed()', name);
+        EXECUTE format('COMMENT ON TRIGGER table_changed ON planthub.%I IS %L', name, 'Makes a change take effect in every backend');
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION planthub.open_inbound(event jsonb, OUT m planthub.inbound, OUT effect text, OUT business_key text, OUT hash bytea, OUT has_references boolean)
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_open_inbound';
+COMMENT ON FUNCTION planthub.open_inbound(jsonb) IS 'Internal: an event that keeps its contracts and whose sender may send it, ready to be evaluated; all null when it needs a closer look';
+
+CREATE OR REPLACE FUNCTION planthub.bring(kind text, keys text[]) RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_bring';
+COMMENT ON FUNCTION planthub.bring(text, text[]) IS 'Releases the events that wait for things of this kind, and says whether there were any; for effects, after they have written the things';
+
+CREATE OR REPLACE FUNCTION planthub.take_released() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_take_released';
+COMMENT ON FUNCTION planthub.take_released() IS 'Internal: whether bring() has released events since this was asked last';
+
+CREATE OR REPLACE FUNCTION planthub.quantity_value(value text) RETURNS numeric
+LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_quantity_value';
+COMMENT ON FUNCTION planthub.quantity_value(text) IS 'The value of a quantity; null when it does not fit numeric(18,6) exactly';
+
+CREATE OR REPLACE FUNCTION planthub.lock_things(kind text, keys text[]) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_lock_things';
 COMMENT ON FUNCTION planthub.lock_things(text, text[]) IS 'Internal: locks things that events may wait for until the end of the transaction, in one order';
 
@@ -24,7 +52,7 @@ CREATE OR REPLACE FUNCTION planthub.run_checks(step text, topic text, event plan
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_run_checks';
 COMMENT ON FUNCTION planthub.run_checks(text, text, planthub.inbound, planthub.line[]) IS 'Internal: what the checks of planthub.rule_check find at a step; null when nothing';
 
-CREATE OR REPLACE FUNCTION planthub.publish_inbound(event planthub.inbound) RETURNS void
+CREATE OR REPLACE FUNCTION planthub.publish_inbound(event planthub.inbound) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_publish_inbound';
 COMMENT ON FUNCTION planthub.publish_inbound(planthub.inbound) IS 'Internal: publishes what was received, under the number it has';
 
@@ -182,6 +210,9 @@ DECLARE
 BEGIN
     IF jsonb_typeof(event) <> 'object' THEN
         RETURN planthub.violation('ENVELOPE_INVALID', '', 'The event is not a JSON object.');
+    END IF;
+    IF octet_length(event::text) > pg_size_bytes(current_setting('planthub.max_payload_size')) THEN
+        RETURN planthub.violation('ENVELOPE_INVALID', '', format('The event is larger than "planthub.max_payload_size" (%s) allows.', current_setting('planthub.max_payload_size')));
     END IF;
     found := planthub.contract_violations('_envelope', 1, event);
     IF found <> '[]' THEN

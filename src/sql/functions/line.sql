@@ -43,14 +43,6 @@ END
 $$;
 COMMENT ON FUNCTION planthub.is_counted(text) IS 'Whether a unit is counted, so that quantities are whole numbers';
 
--- The text of a quantity as a number; null when it does not fit numeric(18,6).
-CREATE OR REPLACE FUNCTION planthub.quantity_value(value text) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE WHEN length(value) <= 60 AND round(value::numeric, 6) = value::numeric AND abs(value::numeric) < 1000000000000 THEN value::numeric END;
-END;
-COMMENT ON FUNCTION planthub.quantity_value(text) IS 'Internal: the value of a quantity, null when it does not fit numeric(18,6)';
-
 -- quantity: {"value", "uom"}; minimum: 0 where nothing is a quantity, too.  For quantities that are no lines.
 CREATE OR REPLACE FUNCTION planthub.check_quantity(quantity jsonb, item text, base_uom text, pointer text, at timestamptz,
     positive boolean, OUT base_qty numeric, OUT violations planthub.violation[])

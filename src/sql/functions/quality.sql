@@ -29,8 +29,13 @@ COMMENT ON COLUMN planthub.hold_status.blocked_by IS 'Systems that have acknowle
 -- A hold on a part of a lot leaves the rest free: what is taken must fit into what is not held, at the place when the
 -- hold names places, else anywhere.
 CREATE OR REPLACE FUNCTION planthub.check_hold(m planthub.inbound, lines planthub.line[]) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(ROW('LOT_ON_HOLD', w.pointer, format('%s is on hold (%s).', concat_ws(' ', w.item, nullif(w.lot, '')), h.hold),
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM unnest(lines) AS l CROSS JOIN LATERAL (
+            SELECT FROM planthub.hold AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot AND x.released_at IS NULL LIMIT 1) AS h) THEN
+        RETURN NULL;    -- the usual case
+    END IF;
+    RETURN (SELECT array_agg(ROW('LOT_ON_HOLD', w.pointer, format('%s is on hold (%s).', concat_ws(' ', w.item, nullif(w.lot, '')), h.hold),
                NULL, NULL)::planthub.violation)
     FROM (SELECT l.item, l.lot, l.from_location, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
           FROM unnest(lines) AS l GROUP BY l.item, l.lot, l.from_location) AS w
@@ -42,7 +47,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL (SELECT coalesce(sum(s.qty), 0) AS qty FROM planthub.inventory_balance AS s
                         WHERE s.site = m.site AND s.item = w.item AND coalesce(s.lot, '') = w.lot
                           AND (h.locations IS NULL OR s.location = w.from_location)) AS b
-    WHERE h.held IS NULL OR w.qty > b.qty - h.held
+    WHERE h.held IS NULL OR w.qty > b.qty - h.held);
+END
 $$;
 COMMENT ON FUNCTION planthub.check_hold(planthub.inbound, planthub.line[]) IS 'Internal: the rule LOT_ON_HOLD';
 

@@ -16,13 +16,8 @@ BEGIN
         END IF;
         m.data := found.resolved;
     END IF;
-    IF m.event_time > m.sent_at + (m.policies->>'future_event_limit_min')::numeric * interval '1 min' THEN
-        violations := planthub.violation('EVENT_IN_FUTURE', '/time',
-            format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at));
-        RETURN;
-    ELSIF m.event_time < m.sent_at - (m.policies->>'late_event_limit_h')::numeric * interval '1 h' AND 'EVENT_TOO_OLD' <> ALL (waived) THEN
-        violations := planthub.violation('EVENT_TOO_OLD', '/time',
-            format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at), 'decision', m.id::text);
+    violations := planthub.window_violations(m, waived);
+    IF violations IS NOT NULL THEN
         RETURN;
     END IF;
     SELECT e.function INTO effect FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1;
@@ -36,6 +31,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.evaluate(planthub.inbound, text[]) IS 'Internal: checks an event and, when nothing stops it, writes its effects and publishes it';
+
+CREATE OR REPLACE FUNCTION planthub.window_violations(m planthub.inbound, waived text[] DEFAULT '{}') RETURNS planthub.violation[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF m.event_time > m.sent_at + (m.policies->>'future_event_limit_min')::numeric * interval '1 min' THEN
+        RETURN planthub.violation('EVENT_IN_FUTURE', '/time', format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at));
+    ELSIF m.event_time < m.sent_at - (m.policies->>'late_event_limit_h')::numeric * interval '1 h' AND 'EVENT_TOO_OLD' <> ALL (waived) THEN
+        RETURN planthub.violation('EVENT_TOO_OLD', '/time', format('It happened at %s and was recorded at %s.', m.event_time, m.sent_at), 'decision', m.id::text);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION planthub.window_violations(planthub.inbound, text[]) IS 'Internal: an event that lies too far in the future or in the past';
 
 -- The earlier event with this identity, if there is one: what receiving it again means.
 CREATE OR REPLACE FUNCTION planthub.check_duplicate(m planthub.inbound, business_key text, hash bytea,
@@ -142,16 +150,6 @@ END
 $$;
 COMMENT ON FUNCTION planthub.evaluate_or_park(planthub.inbound, text[]) IS 'Internal: evaluates an event and lets it wait when it has to';
 
--- kind, keys: what has just come to be.  Events that wait for it are evaluated at the end of this receive().
-CREATE OR REPLACE FUNCTION planthub.bring(kind text, keys text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM planthub.lock_things(kind, keys);
-    UPDATE planthub.parked AS p SET due = true WHERE p.kind = bring.kind AND p.key = ANY (keys) AND NOT p.due;
-END
-$$;
-COMMENT ON FUNCTION planthub.bring(text, text[]) IS 'Releases the events that wait for things of this kind; for effects, after they have written the things';
-
 -- Evaluates a parked event again.  false: another transaction is working on its ordering key.
 CREATE OR REPLACE FUNCTION planthub.retry_parked(p planthub.parked) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -190,7 +188,8 @@ COMMENT ON FUNCTION planthub.retry_parked(planthub.parked) IS 'Internal: evaluat
 
 -- Released events, the earliest first; applying one may release others.
 CREATE OR REPLACE FUNCTION planthub.retry_due() RETURNS int
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     next planthub.parked;
     busy bigint[] := '{}';
@@ -211,8 +210,94 @@ END
 $$;
 COMMENT ON FUNCTION planthub.retry_due() IS 'Internal: evaluates the released events';
 
+-- Plans are made once per session, often while the tables are still empty: they must be good for full ones.
 CREATE OR REPLACE FUNCTION planthub.receive(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+DECLARE
+    opened  record;
+    found   record;
+    m       planthub.inbound;
+    broken  planthub.violation[];
+    ignored boolean;
+BEGIN
+    IF event IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'argument "event" must not be null';
+    END IF;
+    opened := planthub.open_inbound(event);
+    IF opened.hash IS NULL OR opened.has_references THEN
+        SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
+        RETURN;
+    END IF;
+    -- The usual case: a good event of a known sender, which was not seen before and breaks no rule.
+    m := opened.m;
+    ignored := planthub.lock_key(m.site, m.key, true);
+    IF EXISTS (SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.event_id = m.event_id AND i.owns
+               UNION ALL SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = opened.business_key) THEN
+        SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
+        RETURN;
+    END IF;
+    m.id := nextval('planthub.message_id_seq');
+    broken := planthub.window_violations(m);
+    IF broken IS NULL AND opened.effect IS NOT NULL THEN
+        broken := planthub.call_effect(opened.effect, m);
+    END IF;
+    outcome := 'applied';
+    IF broken IS NOT NULL THEN
+        found := planthub.judge(m, broken);
+        IF found.outcome = 'parked' THEN
+            found := planthub.evaluate_or_park(m, '{}');
+            outcome := 'done';
+        ELSE
+            outcome := found.outcome;
+        END IF;
+        code := found.code;
+        violations := found.report;
+    END IF;
+    IF outcome IN ('applied', 'applied_with_warning') THEN
+        ignored := planthub.publish_inbound(m);
+    ELSE
+        outcome := found.outcome;
+    END IF;
+    INSERT INTO planthub.inbox AS i (id, received_at, event_time, outcome_at, owns, outcome, code, site, system, topic, key, source,
+        event_id, business_key, hash, violations, event)
+    VALUES (m.id, clock_timestamp(), m.event_time, clock_timestamp(), true, receive.outcome, receive.code, m.site, m.system, m.topic, m.key,
+        m.source, m.event_id, CASE WHEN receive.outcome <> 'rejected' THEN opened.business_key END, opened.hash, receive.violations, receive.event);
+    message_id := m.id;
+    IF planthub.take_released() THEN
+        PERFORM planthub.retry_due();
+    END IF;
+EXCEPTION WHEN data_exception OR program_limit_exceeded OR check_violation OR not_null_violation THEN
+    IF event IS NULL THEN
+        RAISE;
+    END IF;
+    SELECT r.* INTO outcome, code, message_id, violations FROM planthub.refuse_event(event, SQLSTATE, SQLERRM) AS r;
+END
+$$;
+COMMENT ON FUNCTION planthub.receive(jsonb) IS
+'Takes one CloudEvent: stores it, checks it, and writes its effects, its message and its deliveries in this transaction.  outcome: applied, applied_with_warning, parked (waits for something and is evaluated again when it comes), ignored or rejected; code: the first rule in the order of evaluation that it does not meet; violations: all of that step.  Business reasons never raise an error; a technical failure does, and nothing is written then';
+
+-- Data that no rule foresaw and that cannot be used, such as the 30th of February.
+CREATE OR REPLACE FUNCTION planthub.refuse_event(event jsonb, state text, message text, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    m planthub.inbound;
+BEGIN
+    m.id := nextval('planthub.message_id_seq');
+    m.site := '*';
+    m.source := left(event->>'source', 256);
+    m.event_id := left(event->>'id', 128);
+    m.topic := left(substring(event->>'type' FROM '^planthub\.(.*)\.v[0-9]+$'), 128);
+    SELECT s.* INTO outcome, code, message_id, violations
+    FROM planthub.judge(m, planthub.violation('SCHEMA_INVALID', '/data', format('The data cannot be used: %s (%s).', message, state))) AS j,
+         planthub.store_event(m, event, NULL, NULL, false, j) AS s;
+END
+$$;
+COMMENT ON FUNCTION planthub.refuse_event(jsonb, text, text) IS 'Internal: rejects an event whose data led to an error';
+
+-- Everything that may be wrong with an event, one after the other.
+CREATE OR REPLACE FUNCTION planthub.receive_closely(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     m       planthub.inbound;
     found   planthub.violation[];
@@ -220,9 +305,6 @@ DECLARE
     hash    bytea;
     key     text;
 BEGIN
-    IF event IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'argument "event" must not be null';
-    END IF;
     -- What comes before the identity is established.
     found := planthub.check_envelope(event);
     IF found IS NULL THEN
@@ -232,8 +314,8 @@ BEGIN
         found := coalesce(checked.violations, planthub.check_contract(event, m));
     ELSE
         m.site := '*';
-        m.source := event->>'source';
-        m.event_id := event->>'id';
+        m.source := left(event->>'source', 256);
+        m.event_id := left(event->>'id', 128);
     END IF;
     IF found IS NOT NULL THEN
         m.id := nextval('planthub.message_id_seq');
@@ -252,13 +334,12 @@ BEGIN
     m.id := nextval('planthub.message_id_seq');
     checked := planthub.evaluate_or_park(m, '{}');
     SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, key, hash, true, checked) AS s;
-    IF outcome IN ('applied', 'applied_with_warning') THEN
+    IF planthub.take_released() THEN
         PERFORM planthub.retry_due();
     END IF;
 END
 $$;
-COMMENT ON FUNCTION planthub.receive(jsonb) IS
-'Takes one CloudEvent: stores it, checks it, and writes its effects, its message and its deliveries in this transaction.  outcome: applied, applied_with_warning, parked (waits for something and is evaluated again when it comes), ignored or rejected; code: the first rule in the order of evaluation that it does not meet; violations: all of that step.  Business reasons never raise an error; a technical failure does, and nothing is written then';
+COMMENT ON FUNCTION planthub.receive_closely(jsonb) IS 'Internal: receive() for events that need a closer look';
 
 -- An event whose identity is known: a copy, another content, or one more try after a rejection.
 CREATE OR REPLACE FUNCTION planthub.receive_again(m planthub.inbound, event jsonb, key text, hash bytea, duplicate record,
@@ -274,7 +355,7 @@ BEGIN
             attempts = i.attempts + 1, copies = i.copies + 1,
             business_key = CASE WHEN verdict.outcome <> 'rejected' THEN receive_again.key END
         WHERE i.id = m.id;
-        IF verdict.outcome IN ('applied', 'applied_with_warning') THEN
+        IF planthub.take_released() THEN
             PERFORM planthub.retry_due();
         END IF;
     ELSE
