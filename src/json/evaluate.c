@@ -505,7 +505,7 @@ static bool
 evaluate_call(PhEvaluation *evaluation, const PhNode *node, const PhValue *current, PhValue *result)
 {
 	PhValue    *arguments = palloc(Max(node->n, 1) * sizeof(PhValue));
-	PhCall		call = {evaluation, node, node->prepared, current, node->n, arguments};
+	PhCall		call = {evaluation, node, node->prepared, node->n, arguments};
 	const PhNode *argument;
 	int			i = 0;
 

@@ -14,7 +14,6 @@ typedef struct PhCall
 	PhEvaluation *evaluation;
 	const PhNode *node;
 	const struct PhFunction *function;
-	const PhValue *current;
 	int			n;
 	const PhValue *arguments;
 } PhCall;
