@@ -7,7 +7,6 @@ without workers, so that it can be looked at.
 """
 
 import sys
-import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -43,33 +42,26 @@ def configure(**settings):
         file.writelines(f"planthub.{name} = '{value}'\n" for name, value in settings.items())
 
 
-def crash(point, act, restart=True):
+def crash(point, act):
     """Lets a worker kill itself at a point that act() leads it to; afterwards the server runs without workers."""
     hub.set(debug_crash=point)
     try:
         act()
     except RuntimeError:
         pass                    # the server may be faster than psql
-    good = ok(soon(is_down), f'{point}: the worker is killed')
-    if not good:
+    if not ok(soon(is_down), f'{point}: the worker is killed'):
         hub.stop('immediate')
     configure(debug_crash='', enabled='off')
     shell(f'ph_start {work}')
-    return good
 
 
 def go_on():
     hub.set(enabled='on')
 
 
-def crash_again(point):
-    """The worker meets the point once more, after it has taken over."""
-    crash(point, go_on)
-
-
 def deliveries(name):
-    return hub.json("SELECT s.key, s.state, s.attempts, s.reason, (SELECT count(*) FROM planthub.attempt AS a WHERE a.delivery_id = s.delivery_id) AS rows, "
-                    f"(SELECT count(*) FROM planthub.held AS h WHERE h.delivery_id = s.delivery_id AND h.token IS NOT NULL) AS marked FROM planthub.delivery_status AS s WHERE endpoint = '{name}' ORDER BY delivery_id")
+    return hub.json('SELECT s.key, s.state, s.reason, (SELECT count(*) FROM planthub.held AS h WHERE h.delivery_id = s.delivery_id '
+                    f"AND h.token IS NOT NULL) AS marked FROM planthub.delivery_status AS s WHERE endpoint = '{name}' ORDER BY delivery_id")
 
 
 def states(name):
@@ -250,7 +242,7 @@ for name in ('up1', 'up2'):
     peer.control(behaviour='hang', match={'path': f'/{name}', 'key': 'slow'})
 for n in range(2):
     go_on()
-    ok(soon(lambda: peer.control()['hanging'] == 2 and hub.sql("SELECT count(*) FROM planthub.endpoint_state AS s JOIN planthub.endpoint AS e ON e.id = s.endpoint WHERE e.code = 'down' AND s.state = 'open'") == '1'),
+    ok(soon(lambda: peer.control()['hanging'] == 2 and hub.sql("SELECT state FROM planthub.endpoint_health WHERE endpoint = 'down'") == 'open'),
        f'outage: kill {n + 1} meets requests under way and deliveries that cannot go')
     shell(f'ph_kill {work}')
     configure(enabled='off')
