@@ -1,35 +1,13 @@
 -- Acknowledgements: what targets say about deliveries that they took.
-SET client_min_messages = warning;
+-- needs test/lib/plant.sql
 SET timezone = 'UTC';
 \pset format unaligned
 \pset tuples_only on
-\set QUIET on
-SELECT planthub.create_site('P1', timezone => 'Europe/Berlin');
-SELECT planthub.create_system(kind || '-1', kind, site => 'P1'), planthub.set_source('urn:' || kind, kind || '-1', 'P1')
-FROM unnest(ARRAY['erp', 'mes', 'wms', 'qms', 'scada', 'eam', 'supplier', 'historian']) AS kind;
-
--- One event of the system of that kind; shows what became of it, and why.
-CREATE FUNCTION pg_temp.send(kind text, id text, topic text, at text, data jsonb, causation text DEFAULT NULL) RETURNS text
-LANGUAGE sql AS $$
-    SELECT concat_ws(' ', id || ':', r.outcome, r.code, (SELECT string_agg(format(E'\n  %s %s %s', v->>'code', v->>'pointer', v->>'detail'), '')
-                                                         FROM jsonb_array_elements(r.violations) AS v))
-    FROM planthub.receive(jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', id, 'source', 'urn:' || kind,
-        'type', format('planthub.%s.v1', topic), 'time', at, 'recordedtime', at, 'datacontenttype', 'application/json',
-        'dataschema', format('urn:planthub:schema:%s:1', topic), 'partitionkey', 'k', 'correlationid', 'thread', 'causationid', causation))
-        || jsonb_build_object('data', data)) AS r
-$$;
-CREATE FUNCTION pg_temp.q(value text, uom text DEFAULT 'C62') RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('value', value, 'uom', uom) $$;
--- What the hub has published by itself since the last look.
-CREATE TEMP TABLE seen (id bigint);
-CREATE FUNCTION pg_temp.published() RETURNS SETOF text LANGUAGE sql AS $$
-    WITH new AS (INSERT INTO seen SELECT m.id FROM planthub.message AS m WHERE m.source IS NULL AND m.id NOT IN (SELECT s.id FROM seen AS s) RETURNING id)
-    SELECT concat_ws(' ', m.topic, m.key, m.causation_id, m.data) FROM new JOIN planthub.message AS m USING (id) ORDER BY m.id
-$$;
 
 SELECT planthub.create_topic('t.posted'), planthub.create_endpoint('erp-in', 'erp-1', 'http://127.0.0.1:1/'), planthub.create_route('to-erp', 't.#', 'erp-in');
 SELECT count(planthub.publish('t.posted', '{}', 'k', 'P1', source => 'urn:mes', event_id => 'conf-' || n)) FROM generate_series(1, 3) AS n;
 CREATE FUNCTION pg_temp.acknowledge(id text, n int, outcome text, document text DEFAULT NULL, error jsonb DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-    SELECT regexp_replace(pg_temp.send('erp', id, 'posting.acknowledged', '2026-01-02T08:00:00Z', jsonb_strip_nulls(jsonb_build_object('outcome', outcome, 'external_document', document, 'error', error,
+    SELECT regexp_replace(send('erp', id, 'posting.acknowledged', '2026-01-02T08:00:00Z', jsonb_strip_nulls(jsonb_build_object('outcome', outcome, 'external_document', document, 'error', error,
         'outbox_id', coalesce((SELECT d.id FROM planthub.delivery AS d JOIN planthub.message AS m ON m.id = d.message_id WHERE m.event_id = 'conf-' || n), 999999)::text))), '(vent|delivery) \d+', '\1 N')
 $$;
 SELECT pg_temp.acknowledge('a1', 1, 'accepted');

@@ -1,67 +1,33 @@
 -- Quality: holds and what they cover, nonconformances and their descendants, inspections.
-SET client_min_messages = warning;
+-- needs test/lib/plant.sql
 SET timezone = 'UTC';
 \pset format unaligned
 \pset tuples_only on
-\set QUIET on
-SELECT planthub.create_site('P1', timezone => 'Europe/Berlin');
-SELECT planthub.create_system(kind || '-1', kind, site => 'P1'), planthub.set_source('urn:' || kind, kind || '-1', 'P1')
-FROM unnest(ARRAY['erp', 'mes', 'wms', 'qms', 'scada', 'eam', 'supplier', 'historian']) AS kind;
-
--- One event of the system of that kind; shows what became of it, and why.
-CREATE FUNCTION pg_temp.send(kind text, id text, topic text, at text, data jsonb, causation text DEFAULT NULL) RETURNS text
-LANGUAGE sql AS $$
-    SELECT concat_ws(' ', id || ':', r.outcome, r.code, (SELECT string_agg(format(E'\n  %s %s %s', v->>'code', v->>'pointer', v->>'detail'), '')
-                                                         FROM jsonb_array_elements(r.violations) AS v))
-    FROM planthub.receive(jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', id, 'source', 'urn:' || kind,
-        'type', format('planthub.%s.v1', topic), 'time', at, 'recordedtime', at, 'datacontenttype', 'application/json',
-        'dataschema', format('urn:planthub:schema:%s:1', topic), 'partitionkey', 'k', 'correlationid', 'thread', 'causationid', causation))
-        || jsonb_build_object('data', data)) AS r
-$$;
-CREATE FUNCTION pg_temp.q(value text, uom text DEFAULT 'C62') RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('value', value, 'uom', uom) $$;
--- What the hub has published by itself since the last look.
-CREATE TEMP TABLE seen (id bigint);
-CREATE FUNCTION pg_temp.published() RETURNS SETOF text LANGUAGE sql AS $$
-    WITH new AS (INSERT INTO seen SELECT m.id FROM planthub.message AS m WHERE m.source IS NULL AND m.id NOT IN (SELECT s.id FROM seen AS s) RETURNING id)
-    SELECT concat_ws(' ', m.topic, m.key, m.causation_id, m.data) FROM new JOIN planthub.message AS m USING (id) ORDER BY m.id
-$$;
-SELECT pg_temp.send('erp', 'e1', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "P1", "version": 1, "level": "Site", "parent": null, "active": true}'),
-    pg_temp.send('erp', 'e2', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "WC", "version": 1, "level": "WorkCenter", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'e3', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "WH", "version": 1, "level": "StorageZone", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'e4', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "DOCK", "version": 1, "level": "StorageZone", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'i1', 'item.upserted', '2026-01-01T00:00:00Z', '{"item": "PUMP", "version": 1, "description": "Pump", "base_uom": "C62", "lot_controlled": true, "serial_controlled": false, "status": "active"}'),
-    pg_temp.send('erp', 'i2', 'item.upserted', '2026-01-01T00:00:00Z', '{"item": "SEAL", "version": 1, "description": "Seal", "base_uom": "C62", "lot_controlled": true, "serial_controlled": false, "status": "active", "gtin": "04012345007770"}'),
-    pg_temp.send('erp', 'p1', 'party.upserted', '2026-01-01T00:00:00Z', '{"party": "SUP", "version": 1, "role": "supplier", "name": "Supplier"}'),
-    pg_temp.send('erp', 'p2', 'party.upserted', '2026-01-01T00:00:00Z', '{"party": "CUST", "version": 1, "role": "customer", "name": "Customer"}');
-SELECT pg_temp.send('erp', 'l' || lot, 'lot.upserted', '2026-01-01T00:00:00Z', jsonb_build_object('item', 'PUMP', 'lot', lot, 'version', 1, 'status', 'unrestricted')),
-    pg_temp.send('wms', 'o' || lot, 'inventory.adjusted', '2026-01-01T00:00:00Z', jsonb_build_object('document', 'OPEN', 'line', lot, 'item', 'PUMP', 'lot', lot,
-        'location', 'WH', 'delta', pg_temp.q('100'), 'reason', 'OPENING'))
-FROM unnest(ARRAY['A', 'B']) AS lot;
 
 CREATE FUNCTION pg_temp.move(id text, lot text, qty text, place text DEFAULT 'WH') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.send('wms', id, 'pick.confirmed', '2026-01-03T09:00:00Z', jsonb_build_object('pick', 'P' || id, 'task', '1', 'lines', jsonb_build_array(
-        jsonb_build_object('item', 'PUMP', 'lot', lot, 'qty', pg_temp.q(qty), 'from', place, 'to', CASE place WHEN 'WH' THEN 'DOCK' ELSE 'WH' END))))
+    SELECT send('wms', id, 'pick.confirmed', '2026-01-03T09:00:00Z', jsonb_build_object('pick', 'P' || id, 'task', '1', 'lines', jsonb_build_array(
+        jsonb_build_object('item', 'PUMP', 'lot', lot, 'qty', q(qty), 'from', place, 'to', CASE place WHEN 'WH' THEN 'DOCK' ELSE 'WH' END))))
 $$;
 CREATE FUNCTION pg_temp.signed(who text) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('meaning', 'approval', 'signed_at', '2026-01-03T12:00:00Z', 'signer', who) $$;
 CREATE TEMP VIEW held AS SELECT hold, item, lot, trim_scale(qty) AS qty, trim_scale(released_qty) AS released, trim_scale(on_hand_qty) AS on_hand, ncr, released_at IS NULL AS open, blocked_by FROM planthub.hold_status ORDER BY hold;
 
 -- A hold on a part leaves the rest; at one place it does not matter at another.
-SELECT pg_temp.send('qms', 'h1', 'hold.applied', '2026-01-03T08:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('60'), 'reason', 'LEAK'));
+SELECT send('qms', 'h1', 'hold.applied', '2026-01-03T08:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', q('60'), 'reason', 'LEAK'));
 SELECT pg_temp.move('m1', 'A', '41');
 SELECT pg_temp.move('m2', 'A', '40');
 SELECT pg_temp.move('m3', 'B', '50');
-SELECT pg_temp.send('qms', 'h2', 'hold.applied', '2026-01-03T08:00:00Z', jsonb_build_object('hold', 'H2', 'item', 'PUMP', 'lot', 'B', 'qty', pg_temp.q('50'),
-    'locations', jsonb_build_array(jsonb_build_object('location', 'DOCK', 'qty', pg_temp.q('50')))));
+SELECT send('qms', 'h2', 'hold.applied', '2026-01-03T08:00:00Z', jsonb_build_object('hold', 'H2', 'item', 'PUMP', 'lot', 'B', 'qty', q('50'),
+    'locations', jsonb_build_array(jsonb_build_object('location', 'DOCK', 'qty', q('50')))));
 SELECT pg_temp.move('m4', 'B', '1', 'DOCK');
 SELECT pg_temp.move('m5', 'B', '10');
 SELECT * FROM held;
 
 -- A release is signed; a part of it leaves the rest held; an unknown hold is waited for.
-SELECT pg_temp.send('qms', 'r1', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('20'), 'reason', 'OK', 'signature', pg_temp.signed(' ')));
-SELECT pg_temp.send('qms', 'r2', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('20'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
-SELECT pg_temp.send('qms', 'r3', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H3', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('5'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
-SELECT pg_temp.send('qms', 'h3', 'hold.applied', '2026-01-03T11:00:00Z', jsonb_build_object('hold', 'H3', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('5')));
-SELECT pg_temp.send('qms', 'r4', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', pg_temp.q('40'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
+SELECT send('qms', 'r1', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', q('20'), 'reason', 'OK', 'signature', pg_temp.signed(' ')));
+SELECT send('qms', 'r2', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', q('20'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
+SELECT send('qms', 'r3', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H3', 'item', 'PUMP', 'lot', 'A', 'qty', q('5'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
+SELECT send('qms', 'h3', 'hold.applied', '2026-01-03T11:00:00Z', jsonb_build_object('hold', 'H3', 'item', 'PUMP', 'lot', 'A', 'qty', q('5')));
+SELECT send('qms', 'r4', 'hold.released', '2026-01-03T12:00:00Z', jsonb_build_object('hold', 'H1', 'item', 'PUMP', 'lot', 'A', 'qty', q('40'), 'reason', 'OK', 'signature', pg_temp.signed('Q')));
 SELECT * FROM held;
 SELECT signer, meaning, signed_at, length(digest) FROM planthub.signature ORDER BY message_id;
 
@@ -69,27 +35,27 @@ SELECT signer, meaning, signed_at, length(digest) FROM planthub.signature ORDER 
 INSERT INTO planthub.edge (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, qty, uom, event_time, recorded_at)
 SELECT 'P1', 1, n, 'PUMP', f, 'PUMP', t, 'rework', 1, 'C62', now(), now() FROM (VALUES (1, 'B', 'C'), (2, 'B', 'D'), (3, 'C', 'E'), (4, 'D', 'E')) AS e (n, f, t);
 SELECT * FROM planthub.descendants('P1', 'PUMP', 'B') ORDER BY 2;
-SELECT count(*) >= 0 FROM pg_temp.published();
-SELECT pg_temp.send('qms', 'c1', 'nonconformance.opened', '2026-01-04T08:00:00Z', jsonb_build_object('ncr', 'N1', 'item', 'PUMP', 'lot', 'B', 'qty_affected', pg_temp.q('100'), 'severity', 'major',
+SELECT count(*) >= 0 FROM published();
+SELECT send('qms', 'c1', 'nonconformance.opened', '2026-01-04T08:00:00Z', jsonb_build_object('ncr', 'N1', 'item', 'PUMP', 'lot', 'B', 'qty_affected', q('100'), 'severity', 'major',
     'defect_code', 'CRACK', 'containment', 'hold_all_descendants', 'opened_by', 'ann'));
 SELECT * FROM held WHERE ncr = 'N1';
-SELECT * FROM pg_temp.published();
+SELECT * FROM published();
 
 -- Other systems acknowledge; the same from nowhere is a hold of its own.
-SELECT pg_temp.send('wms', 'a1', 'hold.applied', '2026-01-04T08:01:00Z', jsonb_build_object('hold', 'WMS-7', 'item', 'PUMP', 'lot', 'B', 'qty', pg_temp.q('100')), 'c1');
-SELECT pg_temp.send('erp', 'a2', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900001', 'item', 'PUMP', 'lot', 'B', 'from_status', 'unrestricted', 'to_status', 'blocked', 'qty', pg_temp.q('100')));
+SELECT send('wms', 'a1', 'hold.applied', '2026-01-04T08:01:00Z', jsonb_build_object('hold', 'WMS-7', 'item', 'PUMP', 'lot', 'B', 'qty', q('100')), 'c1');
+SELECT send('erp', 'a2', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900001', 'item', 'PUMP', 'lot', 'B', 'from_status', 'unrestricted', 'to_status', 'blocked', 'qty', q('100')));
 SELECT hold, blocked_by FROM held WHERE lot = 'B';
 SELECT system, state, document FROM planthub.hold_acknowledgement WHERE hold = 'N1/PUMP/B' ORDER BY system;
 
 -- Without one, the ERP changes the status of stock.
-SELECT pg_temp.send('erp', 'a3', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900002', 'item', 'PUMP', 'lot', 'A', 'from_status', 'unrestricted', 'to_status', 'blocked', 'qty', pg_temp.q('70')));
-SELECT pg_temp.send('erp', 'a4', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900003', 'item', 'PUMP', 'lot', 'A', 'from_status', 'quality', 'to_status', 'blocked', 'qty', pg_temp.q('7')));
+SELECT send('erp', 'a3', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900002', 'item', 'PUMP', 'lot', 'A', 'from_status', 'unrestricted', 'to_status', 'blocked', 'qty', q('70')));
+SELECT send('erp', 'a4', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900003', 'item', 'PUMP', 'lot', 'A', 'from_status', 'quality', 'to_status', 'blocked', 'qty', q('7')));
 SELECT location, status, trim_scale(qty) FROM planthub.inventory_balance WHERE lot = 'A' AND qty <> 0 ORDER BY 1, 2;
 
 -- A disposition needs somebody else than who opened it; what is left without one stays held.
 CREATE FUNCTION pg_temp.decide(id text, who text[], lot text, action text, qty text, ncr text DEFAULT 'N1') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.send('qms', id, 'nonconformance.dispositioned', '2026-01-05T08:00:00Z', jsonb_build_object('ncr', ncr, 'approved_by', to_jsonb(who), 'dispositions', jsonb_build_array(
-        jsonb_build_object('item', 'PUMP', 'lot', lot, 'action', action, 'qty', pg_temp.q(qty)))))
+    SELECT send('qms', id, 'nonconformance.dispositioned', '2026-01-05T08:00:00Z', jsonb_build_object('ncr', ncr, 'approved_by', to_jsonb(who), 'dispositions', jsonb_build_array(
+        jsonb_build_object('item', 'PUMP', 'lot', lot, 'action', action, 'qty', q(qty)))))
 $$;
 SELECT pg_temp.decide('e1', '{}', 'B', 'scrap', '30'), pg_temp.decide('e2', '{ann,ann}', 'B', 'scrap', '30'), pg_temp.decide('e3', '{bob}', 'B', 'scrap', '101'),
     pg_temp.decide('e4', '{bob}', 'B', 'scrap', '30', 'N9');
@@ -99,26 +65,26 @@ SELECT pg_temp.decide('e6', '{bob}', 'B', 'use_as_is', '70');
 SELECT * FROM held WHERE ncr = 'N1';
 SELECT location, status, trim_scale(qty) FROM planthub.inventory_balance WHERE lot = 'B' AND qty <> 0 ORDER BY 1, 2;
 SELECT ncr, lot, action, trim_scale(qty), approved_by FROM planthub.disposition ORDER BY message_id;
-SELECT pg_temp.send('qms', 'c2', 'nonconformance.closed', '2026-01-06T08:00:00Z', '{"ncr": "N1", "closed_by": "bob", "root_cause": "casting"}');
+SELECT send('qms', 'c2', 'nonconformance.closed', '2026-01-06T08:00:00Z', '{"ncr": "N1", "closed_by": "bob", "root_cause": "casting"}');
 SELECT ncr, closed_by, root_cause FROM planthub.nonconformance;
 
 -- Inspections: decision before request, results that are corrected, quantities that end in the right place
-SELECT pg_temp.send('wms', 'g1', 'receipt.posted', '2026-01-05T09:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '1', 'item', 'SEAL', 'lot', 'L1', 'qty', pg_temp.q('100'), 'location', 'WH',
+SELECT send('wms', 'g1', 'receipt.posted', '2026-01-05T09:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '1', 'item', 'SEAL', 'lot', 'L1', 'qty', q('100'), 'location', 'WH',
     'stock_status', 'quality', 'purchase_order', 'PO'));
-SELECT pg_temp.send('qms', 'i1', 'inspection.result_recorded', '2026-01-05T10:00:00Z', '{"inspection_lot": "IL1", "seq": 1, "recorded_by": "q", "characteristics": [{"code": "DIA", "value": "22.9", "uom": "MMT", "lower": "21.9", "upper": "22.1", "result": "fail"}]}'),
-    pg_temp.send('qms', 'i2', 'inspection.result_recorded', '2026-01-05T11:00:00Z', '{"inspection_lot": "IL1", "seq": 2, "recorded_by": "q", "characteristics": [{"code": "DIA", "value": "22.0", "uom": "MMT", "lower": "21.9", "upper": "22.1", "result": "pass"}]}');
+SELECT send('qms', 'i1', 'inspection.result_recorded', '2026-01-05T10:00:00Z', '{"inspection_lot": "IL1", "seq": 1, "recorded_by": "q", "characteristics": [{"code": "DIA", "value": "22.9", "uom": "MMT", "lower": "21.9", "upper": "22.1", "result": "fail"}]}'),
+    send('qms', 'i2', 'inspection.result_recorded', '2026-01-05T11:00:00Z', '{"inspection_lot": "IL1", "seq": 2, "recorded_by": "q", "characteristics": [{"code": "DIA", "value": "22.0", "uom": "MMT", "lower": "21.9", "upper": "22.1", "result": "pass"}]}');
 CREATE FUNCTION pg_temp.decided(id text, accepted text, rejected text, destroyed text, lot text DEFAULT 'L1', signer text DEFAULT 'Q', inspection text DEFAULT 'IL1') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.send('qms', id, 'inspection.decided', '2026-01-05T12:00:00Z', jsonb_build_object('inspection_lot', inspection, 'item', 'SEAL', 'lot', lot, 'decision', 'accept', 'qty_accepted', pg_temp.q(accepted),
-        'qty_rejected', pg_temp.q(rejected), 'qty_destroyed_in_test', pg_temp.q(destroyed), 'decided_by', 'q', 'signature', pg_temp.signed(signer)))
+    SELECT send('qms', id, 'inspection.decided', '2026-01-05T12:00:00Z', jsonb_build_object('inspection_lot', inspection, 'item', 'SEAL', 'lot', lot, 'decision', 'accept', 'qty_accepted', q(accepted),
+        'qty_rejected', q(rejected), 'qty_destroyed_in_test', q(destroyed), 'decided_by', 'q', 'signature', pg_temp.signed(signer)))
 $$;
 SELECT pg_temp.decided('j1', '90', '8', '3');
 SELECT pg_temp.decided('j2', '90', '8', '2', signer => '');
 SELECT pg_temp.decided('j3', '90', '8', '2', lot => 'L9', inspection => 'IL9');
 SELECT pg_temp.decided('j4', '90', '-8', '2.5');
-SELECT count(*) >= 0 FROM pg_temp.published();
+SELECT count(*) >= 0 FROM published();
 SELECT pg_temp.decided('j5', '90', '8', '2');
-SELECT * FROM pg_temp.published();
-SELECT pg_temp.send('qms', 'i3', 'inspection.requested', '2026-01-05T09:30:00Z', jsonb_build_object('inspection_lot', 'IL1', 'item', 'SEAL', 'lot', 'L1', 'qty', pg_temp.q('100'), 'origin', 'goods_receipt', 'plan', 'PL1'));
+SELECT * FROM published();
+SELECT send('qms', 'i3', 'inspection.requested', '2026-01-05T09:30:00Z', jsonb_build_object('inspection_lot', 'IL1', 'item', 'SEAL', 'lot', 'L1', 'qty', q('100'), 'origin', 'goods_receipt', 'plan', 'PL1'));
 SELECT status, trim_scale(qty) FROM planthub.inventory_balance WHERE lot = 'L1' AND qty <> 0 ORDER BY 1;
 SELECT inspection, item, lot, trim_scale(qty), origin, decision, decided_by, trim_scale(accepted_qty), trim_scale(rejected_qty), trim_scale(destroyed_qty) FROM planthub.inspection_lot;
 SELECT characteristic, value, result, recorded_by FROM planthub.inspection_result ORDER BY event_time;

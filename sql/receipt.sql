@@ -1,52 +1,18 @@
 -- Receipts: notices of suppliers, what comes of them, and differences.
-SET client_min_messages = warning;
+-- needs test/lib/plant.sql
 SET timezone = 'UTC';
 \pset format unaligned
 \pset tuples_only on
-\set QUIET on
-SELECT planthub.create_site('P1', timezone => 'Europe/Berlin');
-SELECT planthub.create_system(kind || '-1', kind, site => 'P1'), planthub.set_source('urn:' || kind, kind || '-1', 'P1')
-FROM unnest(ARRAY['erp', 'mes', 'wms', 'qms', 'scada', 'eam', 'supplier', 'historian']) AS kind;
-
--- One event of the system of that kind; shows what became of it, and why.
-CREATE FUNCTION pg_temp.send(kind text, id text, topic text, at text, data jsonb, causation text DEFAULT NULL) RETURNS text
-LANGUAGE sql AS $$
-    SELECT concat_ws(' ', id || ':', r.outcome, r.code, (SELECT string_agg(format(E'\n  %s %s %s', v->>'code', v->>'pointer', v->>'detail'), '')
-                                                         FROM jsonb_array_elements(r.violations) AS v))
-    FROM planthub.receive(jsonb_strip_nulls(jsonb_build_object('specversion', '1.0', 'id', id, 'source', 'urn:' || kind,
-        'type', format('planthub.%s.v1', topic), 'time', at, 'recordedtime', at, 'datacontenttype', 'application/json',
-        'dataschema', format('urn:planthub:schema:%s:1', topic), 'partitionkey', 'k', 'correlationid', 'thread', 'causationid', causation))
-        || jsonb_build_object('data', data)) AS r
-$$;
-CREATE FUNCTION pg_temp.q(value text, uom text DEFAULT 'C62') RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('value', value, 'uom', uom) $$;
--- What the hub has published by itself since the last look.
-CREATE TEMP TABLE seen (id bigint);
-CREATE FUNCTION pg_temp.published() RETURNS SETOF text LANGUAGE sql AS $$
-    WITH new AS (INSERT INTO seen SELECT m.id FROM planthub.message AS m WHERE m.source IS NULL AND m.id NOT IN (SELECT s.id FROM seen AS s) RETURNING id)
-    SELECT concat_ws(' ', m.topic, m.key, m.causation_id, m.data) FROM new JOIN planthub.message AS m USING (id) ORDER BY m.id
-$$;
-SELECT pg_temp.send('erp', 'e1', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "P1", "version": 1, "level": "Site", "parent": null, "active": true}'),
-    pg_temp.send('erp', 'e2', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "WC", "version": 1, "level": "WorkCenter", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'e3', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "WH", "version": 1, "level": "StorageZone", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'e4', 'equipment.upserted', '2026-01-01T00:00:00Z', '{"equipment": "DOCK", "version": 1, "level": "StorageZone", "parent": "P1", "active": true}'),
-    pg_temp.send('erp', 'i1', 'item.upserted', '2026-01-01T00:00:00Z', '{"item": "PUMP", "version": 1, "description": "Pump", "base_uom": "C62", "lot_controlled": true, "serial_controlled": false, "status": "active"}'),
-    pg_temp.send('erp', 'i2', 'item.upserted', '2026-01-01T00:00:00Z', '{"item": "SEAL", "version": 1, "description": "Seal", "base_uom": "C62", "lot_controlled": true, "serial_controlled": false, "status": "active", "gtin": "04012345007770"}'),
-    pg_temp.send('erp', 'p1', 'party.upserted', '2026-01-01T00:00:00Z', '{"party": "SUP", "version": 1, "role": "supplier", "name": "Supplier"}'),
-    pg_temp.send('erp', 'p2', 'party.upserted', '2026-01-01T00:00:00Z', '{"party": "CUST", "version": 1, "role": "customer", "name": "Customer"}');
-SELECT pg_temp.send('erp', 'l' || lot, 'lot.upserted', '2026-01-01T00:00:00Z', jsonb_build_object('item', 'PUMP', 'lot', lot, 'version', 1, 'status', 'unrestricted')),
-    pg_temp.send('wms', 'o' || lot, 'inventory.adjusted', '2026-01-01T00:00:00Z', jsonb_build_object('document', 'OPEN', 'line', lot, 'item', 'PUMP', 'lot', lot,
-        'location', 'WH', 'delta', pg_temp.q('100'), 'reason', 'OPENING'))
-FROM unnest(ARRAY['A', 'B']) AS lot;
 
 INSERT INTO planthub.xref (set, system, scope, code, value) VALUES ('item', '*', 'party:SUP', 'SR-1', '"SEAL"'), ('item', '*', 'party:SUP', 'SR-2', '"SEAL"'), ('item', '*', 'party:SUP', 'SR-2', '"PUMP"');
 CREATE FUNCTION pg_temp.notice(id text, asn text, version int, item text, qty text, sscc text DEFAULT '040123450000090017', gtin text DEFAULT NULL, supplier text DEFAULT 'SUP') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.send('supplier', id, 'asn.received', '2026-01-02T08:00:00Z', jsonb_build_object('asn', asn, 'version', version, 'supplier', supplier, 'purchase_order', 'PO1', 'eta', '2026-01-03T08:00:00Z',
+    SELECT send('supplier', id, 'asn.received', '2026-01-02T08:00:00Z', jsonb_build_object('asn', asn, 'version', version, 'supplier', supplier, 'purchase_order', 'PO1', 'eta', '2026-01-03T08:00:00Z',
         'handling_units', jsonb_build_array(jsonb_build_object('sscc', sscc, 'lines', jsonb_build_array(
-            jsonb_build_object('po_line', '10', 'item_supplier', item, 'gtin', gtin, 'supplier_lot', 'S1', 'qty', pg_temp.q(qty)))))))
+            jsonb_build_object('po_line', '10', 'item_supplier', item, 'gtin', gtin, 'supplier_lot', 'S1', 'qty', q(qty)))))))
 $$;
 CREATE FUNCTION pg_temp.goods(id text, line text, qty text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.send('wms', id, 'receipt.posted', '2026-01-03T09:00:00Z', jsonb_build_object('receipt', 'R1', 'line', line, 'item', 'SEAL', 'lot', 'L1', 'supplier_lot', 'S1',
-        'qty', pg_temp.q(qty), 'location', 'WH', 'stock_status', 'quality') || more)
+    SELECT send('wms', id, 'receipt.posted', '2026-01-03T09:00:00Z', jsonb_build_object('receipt', 'R1', 'line', line, 'item', 'SEAL', 'lot', 'L1', 'supplier_lot', 'S1',
+        'qty', q(qty), 'location', 'WH', 'stock_status', 'quality') || more)
 $$;
 CREATE TEMP VIEW notice AS SELECT asn, supplier, state, trim_scale(announced_qty) AS announced, trim_scale(received_qty) AS received, expected_receipt FROM planthub.asn_status ORDER BY asn;
 
@@ -63,8 +29,8 @@ SELECT * FROM notice;
 
 -- A newer version takes the place of an older one, an older one does not.
 SELECT pg_temp.notice('n8', 'A1', 3, 'SR-1', '120'), pg_temp.notice('n9', 'A1', 2, 'SR-1', '110');
-SELECT pg_temp.send('wms', 'x1', 'receipt.expected_accepted', '2026-01-02T09:00:00Z', '{"asn": "A1", "wms_receipt": "R1"}'),
-    pg_temp.send('wms', 'x2', 'receipt.expected_accepted', '2026-01-02T09:00:00Z', '{"asn": "A9", "wms_receipt": "R9"}');
+SELECT send('wms', 'x1', 'receipt.expected_accepted', '2026-01-02T09:00:00Z', '{"asn": "A1", "wms_receipt": "R1"}'),
+    send('wms', 'x2', 'receipt.expected_accepted', '2026-01-02T09:00:00Z', '{"asn": "A9", "wms_receipt": "R9"}');
 SELECT * FROM notice WHERE asn = 'A1';
 SELECT set, system, scope, code, canonical FROM planthub.xref WHERE set = 'document';
 
@@ -81,13 +47,13 @@ SELECT * FROM notice WHERE asn = 'A1';
 SELECT lot, origin, supplier, supplier_lot, expiry FROM planthub.lot WHERE item = 'SEAL' ORDER BY lot;
 SELECT from_item, from_lot, to_item, to_lot, kind, trim_scale(qty), uom FROM planthub.edge ORDER BY message_id;
 SELECT lot, status, trim_scale(qty) FROM planthub.inventory_balance WHERE item = 'SEAL' ORDER BY lot, status;
-SELECT * FROM pg_temp.published();
+SELECT * FROM published();
 
 -- A difference is told to the planner.
-SELECT pg_temp.send('wms', 'd1', 'receipt.discrepancy_reported', '2026-01-03T10:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '2', 'asn', 'A1', 'expected', pg_temp.q('70'), 'received', pg_temp.q('65'),
-    'damaged', pg_temp.q('5'), 'reason', 'WATER'));
-SELECT pg_temp.send('wms', 'd2', 'receipt.discrepancy_reported', '2026-01-03T10:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '2', 'asn', 'A1', 'expected', pg_temp.q('70'), 'received', pg_temp.q('65', 'KGM'), 'reason', 'X'));
+SELECT send('wms', 'd1', 'receipt.discrepancy_reported', '2026-01-03T10:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '2', 'asn', 'A1', 'expected', q('70'), 'received', q('65'),
+    'damaged', q('5'), 'reason', 'WATER'));
+SELECT send('wms', 'd2', 'receipt.discrepancy_reported', '2026-01-03T10:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '2', 'asn', 'A1', 'expected', q('70'), 'received', q('65', 'KGM'), 'reason', 'X'));
 SELECT receipt, line_no, asn, trim_scale(expected_qty), trim_scale(received_qty), trim_scale(damaged_qty), trim_scale(missing_qty), uom, reason FROM planthub.receipt_discrepancy;
 SELECT * FROM notice WHERE asn = 'A1';
-SELECT * FROM pg_temp.published();
+SELECT * FROM published();
 SELECT site, code, kind, key, title, owner FROM planthub."case" ORDER BY id;

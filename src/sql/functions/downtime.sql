@@ -93,10 +93,12 @@ $$;
 COMMENT ON FUNCTION planthub.check_downtime(planthub.inbound, planthub.downtime, text) IS 'Internal: the rule TIME_RANGE_INVALID for stops';
 
 CREATE OR REPLACE FUNCTION planthub.downtime_reason_add(m planthub.inbound, downtime text) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO planthub.downtime_reason (site, downtime, event_time, message_id, reason, corrected_by, change_reason)
     SELECT m.site, downtime, m.event_time, m.id, m.data->>'reason', m.data->>'corrected_by', m.data->>'change_reason'
-    WHERE m.data->>'reason' IS NOT NULL
+    WHERE m.data->>'reason' IS NOT NULL;
+END
 $$;
 COMMENT ON FUNCTION planthub.downtime_reason_add(planthub.inbound, text) IS 'Internal: adds the reason that an event gives for a stop to its history';
 

@@ -36,9 +36,11 @@ COMMENT ON COLUMN planthub.handling_unit_content.valid IS 'From when to when; op
 -- Checks
 
 CREATE OR REPLACE FUNCTION planthub.check_sscc(sscc text, pointer text) RETURNS planthub.violation[]
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN NOT planthub.is_sscc(sscc) THEN
-        planthub.violation('HU_CHECK_DIGIT', pointer, format('The check digit of "%s" is wrong.', sscc)) END
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN NOT planthub.is_sscc(sscc) THEN
+        planthub.violation('HU_CHECK_DIGIT', pointer, format('The check digit of "%s" is wrong.', sscc)) END;
+END
 $$;
 COMMENT ON FUNCTION planthub.check_sscc(text, text) IS 'Internal: the rule HU_CHECK_DIGIT for one code';
 
@@ -67,26 +69,32 @@ COMMENT ON FUNCTION planthub.check_handling_unit(text, text, text, boolean) IS '
 
 -- What lines take out of a unit must be in it.
 CREATE OR REPLACE FUNCTION planthub.check_contents(site text, sscc text, lines planthub.line[]) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(ROW('HU_CONTENT_EXCEEDED', w.pointer, format('Handling unit %s holds %s %s of %s, not %s.', sscc,
-               trim_scale(coalesce(h.qty, 0)), w.base_uom, concat_ws(' ', w.item, nullif(w.lot, '')), trim_scale(w.qty)),
-               NULL, NULL)::planthub.violation)
-    FROM (SELECT l.item, l.lot AS lot, min(l.base_uom) AS base_uom, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
-          FROM unnest(lines) AS l WHERE l.base_qty IS NOT NULL GROUP BY l.item, l.lot) AS w
-    LEFT JOIN LATERAL (SELECT sum(c.qty) AS qty FROM planthub.handling_unit_change AS c
-                       WHERE c.site = check_contents.site AND c.sscc = check_contents.sscc AND c.item = w.item AND c.lot = w.lot) AS h ON true
-    WHERE w.qty > coalesce(h.qty, 0)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT array_agg(ROW('HU_CONTENT_EXCEEDED', w.pointer, format('Handling unit %s holds %s %s of %s, not %s.', sscc,
+                   trim_scale(coalesce(h.qty, 0)), w.base_uom, concat_ws(' ', w.item, nullif(w.lot, '')), trim_scale(w.qty)),
+                   NULL, NULL)::planthub.violation ORDER BY w.pointer)
+        FROM (SELECT l.item, l.lot AS lot, min(l.base_uom) AS base_uom, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
+              FROM unnest(lines) AS l WHERE l.base_qty IS NOT NULL GROUP BY l.item, l.lot) AS w
+        LEFT JOIN LATERAL (SELECT sum(c.qty) AS qty FROM planthub.handling_unit_change AS c
+                           WHERE c.site = check_contents.site AND c.sscc = check_contents.sscc AND c.item = w.item AND c.lot = w.lot) AS h ON true
+        WHERE w.qty > coalesce(h.qty, 0));
+END
 $$;
 COMMENT ON FUNCTION planthub.check_contents(text, text, planthub.line[]) IS 'Internal: the rule HU_CONTENT_EXCEEDED';
 
 -- A pallet goes with the boxes on it.
 CREATE OR REPLACE FUNCTION planthub.with_parts(site text, units text[]) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE whole AS (
-        SELECT u COLLATE "C" AS sscc FROM unnest(units) AS u
-        UNION
-        SELECT p.sscc FROM whole AS w JOIN planthub.handling_unit AS p ON p.site = with_parts.site AND p.parent = w.sscc)
-    SELECT coalesce(array_agg(w.sscc ORDER BY array_position(units, w.sscc), w.sscc), '{}') FROM whole AS w
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH RECURSIVE whole AS (
+            SELECT u COLLATE "C" AS sscc FROM unnest(units) AS u
+            UNION
+            SELECT p.sscc FROM whole AS w JOIN planthub.handling_unit AS p ON p.site = with_parts.site AND p.parent = w.sscc)
+        SELECT coalesce(array_agg(w.sscc ORDER BY array_position(units, w.sscc), w.sscc), '{}') FROM whole AS w);
+END
 $$;
 COMMENT ON FUNCTION planthub.with_parts(text, text[]) IS 'Handling units and all that are part of them, at any depth';
 
@@ -94,17 +102,21 @@ COMMENT ON FUNCTION planthub.with_parts(text, text[]) IS 'Handling units and all
 
 -- Two events about one unit may have different ordering keys: the order it came from, the delivery it goes with.
 CREATE OR REPLACE FUNCTION planthub.lock_units(m planthub.inbound, VARIADIC units text[]) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT planthub.lock_things('handling_unit', ARRAY(SELECT DISTINCT concat_ws('/', m.site, u) FROM unnest(units) AS u WHERE u IS NOT NULL ORDER BY 1))
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM planthub.lock_things('handling_unit', ARRAY(SELECT DISTINCT concat_ws('/', m.site, u) FROM unnest(units) AS u WHERE u IS NOT NULL ORDER BY 1));
+END
 $$;
 COMMENT ON FUNCTION planthub.lock_units(planthub.inbound, text[]) IS 'Internal: lets nobody else change these handling units until this transaction ends';
 
 CREATE OR REPLACE FUNCTION planthub.handling_unit_change_add(m planthub.inbound, sscc text, sign int, lines planthub.line[], first int)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO planthub.handling_unit_change (site, sscc, message_id, line_no, item, lot, serials, qty, uom, event_time)
     SELECT m.site, handling_unit_change_add.sscc, m.id, first + l.n, l.item, l.lot, l.serials, sign * l.base_qty, l.base_uom, m.event_time
-    FROM unnest(lines) AS l
+    FROM unnest(lines) AS l;
+END
 $$;
 COMMENT ON FUNCTION planthub.handling_unit_change_add(planthub.inbound, text, int, planthub.line[], int) IS 'Internal: writes what went into (1) or out of (-1) a handling unit';
 

@@ -35,28 +35,31 @@ BEGIN
             SELECT FROM planthub.hold AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot AND x.released_at IS NULL LIMIT 1) AS h) THEN
         RETURN NULL;    -- the usual case
     END IF;
-    RETURN (SELECT array_agg(ROW('LOT_ON_HOLD', w.pointer, format('%s is on hold (%s).', concat_ws(' ', w.item, nullif(w.lot, '')), h.hold),
-               NULL, NULL)::planthub.violation)
-    FROM (SELECT l.item, l.lot, l.from_location, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
-          FROM unnest(lines) AS l GROUP BY l.item, l.lot, l.from_location) AS w
-    JOIN LATERAL (
-        SELECT x.hold, CASE WHEN x.locations IS NULL THEN x.qty - x.released_qty ELSE (x.locations ->> w.from_location)::numeric END AS held, x.locations
-        FROM planthub.hold AS x
-        WHERE x.site = m.site AND x.item = w.item AND x.lot = w.lot AND x.released_at IS NULL
-          AND (x.locations IS NULL OR x.locations ? w.from_location)) AS h ON true
-    CROSS JOIN LATERAL (SELECT coalesce(sum(s.qty), 0) AS qty FROM planthub.inventory_balance AS s
-                        WHERE s.site = m.site AND s.item = w.item AND coalesce(s.lot, '') = w.lot
-                          AND (h.locations IS NULL OR s.location = w.from_location)) AS b
-    WHERE h.held IS NULL OR w.qty > b.qty - h.held);
+    RETURN (
+        SELECT array_agg(ROW('LOT_ON_HOLD', w.pointer, format('%s is on hold (%s).', concat_ws(' ', w.item, nullif(w.lot, '')), h.hold),
+                   NULL, NULL)::planthub.violation ORDER BY w.pointer, h.hold)
+        FROM (SELECT l.item, l.lot, l.from_location, sum(l.base_qty) AS qty, min(l.pointer) AS pointer
+              FROM unnest(lines) AS l GROUP BY l.item, l.lot, l.from_location) AS w
+        JOIN LATERAL (
+            SELECT x.hold, CASE WHEN x.locations IS NULL THEN x.qty - x.released_qty ELSE (x.locations ->> w.from_location)::numeric END AS held, x.locations
+            FROM planthub.hold AS x
+            WHERE x.site = m.site AND x.item = w.item AND x.lot = w.lot AND x.released_at IS NULL
+              AND (x.locations IS NULL OR x.locations ? w.from_location)) AS h ON true
+        CROSS JOIN LATERAL (SELECT coalesce(sum(s.qty), 0) AS qty FROM planthub.inventory_balance AS s
+                            WHERE s.site = m.site AND s.item = w.item AND coalesce(s.lot, '') = w.lot
+                              AND (h.locations IS NULL OR s.location = w.from_location)) AS b
+        WHERE h.held IS NULL OR w.qty > b.qty - h.held);
 END
 $$;
 COMMENT ON FUNCTION planthub.check_hold(planthub.inbound, planthub.line[]) IS 'Internal: the rule LOT_ON_HOLD';
 
 CREATE OR REPLACE FUNCTION planthub.sign(m planthub.inbound, signer text, meaning text, signed_at timestamptz) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO planthub.signature (site, message_id, signer, meaning, signed_at, digest)
     VALUES (m.site, m.id, sign.signer, sign.meaning, sign.signed_at, sha256(convert_to(m.data::text, 'UTF8')))
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING;
+END
 $$;
 COMMENT ON FUNCTION planthub.sign(planthub.inbound, text, text, timestamptz) IS 'Internal: keeps a signature, bound to what was signed';
 
@@ -127,12 +130,14 @@ COMMENT ON FUNCTION planthub.apply_hold_applied(planthub.inbound) IS 'Internal: 
 
 -- Releases a quantity of a hold; null: all of it.
 CREATE OR REPLACE FUNCTION planthub.hold_release(m planthub.inbound, number text, qty numeric) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     UPDATE planthub.hold AS h SET
         released_qty = CASE WHEN hold_release.qty IS NULL THEN coalesce(h.qty, h.released_qty) ELSE h.released_qty + hold_release.qty END,
         released_at = CASE WHEN hold_release.qty IS NULL OR h.released_qty + hold_release.qty >= h.qty THEN m.event_time END,
         released_message_id = m.id
-    WHERE h.site = m.site AND h.hold = number AND h.released_at IS NULL
+    WHERE h.site = m.site AND h.hold = number AND h.released_at IS NULL;
+END
 $$;
 COMMENT ON FUNCTION planthub.hold_release(planthub.inbound, text, numeric) IS 'Internal: releases a hold, or a part of it';
 
@@ -229,10 +234,12 @@ $$;
 COMMENT ON FUNCTION planthub.apply_nonconformance_opened(planthub.inbound) IS 'Internal: effect of nonconformance.opened: holds on the lot and, when containment says so, on all lots made of it';
 
 CREATE OR REPLACE FUNCTION planthub.check_nonconformance(m planthub.inbound) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN NOT EXISTS (SELECT FROM planthub.nonconformance AS n WHERE n.site = m.site AND n.ncr = m.data->>'ncr') THEN
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN NOT EXISTS (SELECT FROM planthub.nonconformance AS n WHERE n.site = m.site AND n.ncr = m.data->>'ncr') THEN
         planthub.violation('MAPPING_MISSING', '/data/ncr', format('Nonconformance "%s" is not known.', m.data->>'ncr'),
-                           'nonconformance', concat_ws('/', m.site, m.data->>'ncr')) END
+                           'nonconformance', concat_ws('/', m.site, m.data->>'ncr')) END;
+END
 $$;
 COMMENT ON FUNCTION planthub.check_nonconformance(planthub.inbound) IS 'Internal: waits for a nonconformance that is not known yet';
 

@@ -47,19 +47,22 @@ $$;
 COMMENT ON FUNCTION planthub.asn_entries(planthub.inbound) IS 'Internal: the lines of a notice with the items they may mean';
 
 CREATE OR REPLACE FUNCTION planthub.check_asn(m planthub.inbound) RETURNS planthub.violation[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(v) FROM (
-        SELECT ROW('MAPPING_MISSING', e.pointer || '/item_supplier', format('Item %s of supplier %s has no entry in the cross-reference%s.',
-                   e.entry->>'item_supplier', m.data->>'supplier', CASE WHEN e.entry->>'gtin' IS NULL THEN '' ELSE ', and its GTIN is unknown' END),
-                   'xref', 'item/' || (e.entry->>'item_supplier'))::planthub.violation AS v
-        FROM planthub.asn_entries(m) AS e WHERE e.items = '{}'
-        UNION ALL
-        SELECT ROW('MAPPING_AMBIGUOUS', e.pointer || '/item_supplier', format('Item %s of supplier %s means %s.', e.entry->>'item_supplier',
-                   m.data->>'supplier', array_to_string(e.items, ' and ')), NULL, NULL)::planthub.violation
-        FROM planthub.asn_entries(m) AS e WHERE cardinality(e.items) > 1
-        UNION ALL
-        SELECT DISTINCT ROW('HU_CHECK_DIGIT', e.unit_pointer || '/sscc', format('The check digit of %s is wrong.', e.sscc), NULL, NULL)::planthub.violation
-        FROM planthub.asn_entries(m) AS e WHERE NOT planthub.is_sscc(e.sscc)) AS x
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT array_agg(v ORDER BY (v).pointer) FROM (
+            SELECT ROW('MAPPING_MISSING', e.pointer || '/item_supplier', format('Item %s of supplier %s has no entry in the cross-reference%s.',
+                       e.entry->>'item_supplier', m.data->>'supplier', CASE WHEN e.entry->>'gtin' IS NULL THEN '' ELSE ', and its GTIN is unknown' END),
+                       'xref', 'item/' || (e.entry->>'item_supplier'))::planthub.violation AS v
+            FROM planthub.asn_entries(m) AS e WHERE e.items = '{}'
+            UNION ALL
+            SELECT ROW('MAPPING_AMBIGUOUS', e.pointer || '/item_supplier', format('Item %s of supplier %s means %s.', e.entry->>'item_supplier',
+                       m.data->>'supplier', array_to_string(e.items, ' and ')), NULL, NULL)::planthub.violation
+            FROM planthub.asn_entries(m) AS e WHERE cardinality(e.items) > 1
+            UNION ALL
+            SELECT DISTINCT ROW('HU_CHECK_DIGIT', e.unit_pointer || '/sscc', format('The check digit of %s is wrong.', e.sscc), NULL, NULL)::planthub.violation
+            FROM planthub.asn_entries(m) AS e WHERE NOT planthub.is_sscc(e.sscc)) AS x);
+END
 $$;
 COMMENT ON FUNCTION planthub.check_asn(planthub.inbound) IS 'Internal: the rules about items and handling units of a notice';
 
@@ -203,11 +206,13 @@ $$;
 COMMENT ON FUNCTION planthub.receipt_lot(planthub.inbound, planthub.line, text) IS 'Internal: the own lot of a receipt, and its edge from the lot of the supplier';
 
 CREATE OR REPLACE FUNCTION planthub.asn_received_line(m planthub.inbound) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO planthub.asn AS a (site, asn, message_id, closed_at)
     SELECT m.site, m.data->>'asn', m.id, CASE WHEN (m.data->>'closes_asn')::boolean THEN m.event_time END
     WHERE m.data->>'asn' IS NOT NULL
-    ON CONFLICT ON CONSTRAINT asn_pkey DO UPDATE SET closed_at = coalesce(a.closed_at, excluded.closed_at)
+    ON CONFLICT ON CONSTRAINT asn_pkey DO UPDATE SET closed_at = coalesce(a.closed_at, excluded.closed_at);
+END
 $$;
 COMMENT ON FUNCTION planthub.asn_received_line(planthub.inbound) IS 'Internal: notes at the notice that a line of it has come';
 

@@ -123,16 +123,19 @@ COMMENT ON FUNCTION planthub.check_shipment_units(planthub.inbound, boolean) IS 
 -- What is in units that are to leave or to move, as lines from where they are.
 CREATE OR REPLACE FUNCTION planthub.contents_lines(m planthub.inbound, units text[], pointer text, kind text, from_location text DEFAULT NULL, to_location text DEFAULT NULL)
 RETURNS planthub.line[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(array_agg(ROW(c.n, CASE WHEN contents_lines.pointer LIKE '%/' THEN contents_lines.pointer || c.place - 1 ELSE contents_lines.pointer END, contents_lines.kind, c.item, c.lot, NULL, c.qty, c.uom, c.qty, c.uom,
-               coalesce(contents_lines.from_location, c.location), 'unrestricted', contents_lines.to_location,
-               CASE WHEN contents_lines.to_location IS NOT NULL THEN 'unrestricted' END, NULL,
-               NULL, NULL, c.lot <> '', false, true, NULL, true, true)::planthub.line ORDER BY c.n), '{}')
-    FROM (SELECT row_number() OVER (ORDER BY w.place, h.item, h.lot)::int AS n, w.place, u.location, h.item, h.lot, h.qty, h.uom
-          FROM unnest(units) WITH ORDINALITY AS w (sscc, place)
-          JOIN planthub.handling_unit AS u ON u.site = m.site AND u.sscc = w.sscc
-          CROSS JOIN LATERAL (SELECT x.item, x.lot, sum(x.qty) AS qty, min(x.uom) AS uom FROM planthub.handling_unit_change AS x
-                              WHERE x.site = m.site AND x.sscc = w.sscc GROUP BY x.item, x.lot HAVING sum(x.qty) > 0) AS h) AS c
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(ROW(c.n, CASE WHEN contents_lines.pointer LIKE '%/' THEN contents_lines.pointer || c.place - 1 ELSE contents_lines.pointer END, contents_lines.kind, c.item, c.lot, NULL, c.qty, c.uom, c.qty, c.uom,
+                   coalesce(contents_lines.from_location, c.location), 'unrestricted', contents_lines.to_location,
+                   CASE WHEN contents_lines.to_location IS NOT NULL THEN 'unrestricted' END, NULL,
+                   NULL, NULL, c.lot <> '', false, true, NULL, true, true)::planthub.line ORDER BY c.n), '{}')
+        FROM (SELECT row_number() OVER (ORDER BY w.place, h.item, h.lot)::int AS n, w.place, u.location, h.item, h.lot, h.qty, h.uom
+              FROM unnest(units) WITH ORDINALITY AS w (sscc, place)
+              JOIN planthub.handling_unit AS u ON u.site = m.site AND u.sscc = w.sscc
+              CROSS JOIN LATERAL (SELECT x.item, x.lot, sum(x.qty) AS qty, min(x.uom) AS uom FROM planthub.handling_unit_change AS x
+                                  WHERE x.site = m.site AND x.sscc = w.sscc GROUP BY x.item, x.lot HAVING sum(x.qty) > 0) AS h) AS c);
+END
 $$;
 COMMENT ON FUNCTION planthub.contents_lines(planthub.inbound, text[], text, text, text, text) IS 'Internal: the contents of handling units as lines';
 
