@@ -2,12 +2,17 @@
  * xact.c
  *	  Wakes the workers when the present transaction commits.
  *
- * The callback is registered once per backend: registering it in every transaction would make each commit slower than
- * the one before.  A subtransaction that rolls back leaves its mark: the worker wakes, looks, and finds nothing.
+ * The callbacks are registered once per backend: registering them in every transaction would make each commit slower
+ * than the one before.  A subtransaction that rolls back leaves its mark: the worker wakes, looks, and finds nothing.
+ *
+ * At XACT_EVENT_COMMIT others see the rows already, but are not yet told to forget what they have cached of them; a
+ * worker that woke then would look at new work with an old cross-reference.  That has been told when the resources are
+ * released that come after locks.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "utils/resowner.h"
 
 #include "pg/compat.h"
 #include "pg/shmem.h"
@@ -16,7 +21,16 @@
 static PhLaneSet lanes;
 static bool lanes_marked;
 static bool config_marked;
+static bool committed;
 static bool registered;
+
+static void
+unmark(void)
+{
+	if (lanes_marked)
+		memset(&lanes, 0, sizeof(lanes));
+	lanes_marked = config_marked = committed = false;
+}
 
 static void
 end_of_transaction(XactEvent event, void *arg)
@@ -26,20 +40,28 @@ end_of_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			ph_shmem_wake(lanes_marked ? &lanes : NULL, config_marked);
+			committed = true;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			ph_shmem_note_prepared(&lanes, GetTopFullTransactionId());
-			return;
+			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			unmark();
 			break;
 		default:
-			return;
+			break;
 	}
-	if (lanes_marked)
-		memset(&lanes, 0, sizeof(lanes));
-	lanes_marked = config_marked = false;
+}
+
+/* May be called for each part of the transaction; the first one wakes. */
+static void
+resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	if (!committed || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
+		return;
+	ph_shmem_wake(lanes_marked ? &lanes : NULL, config_marked);
+	unmark();
 }
 
 static void
@@ -49,6 +71,7 @@ register_once(void)
 		return;
 	(void) ph_shmem_get();			/* not at commit: it may throw */
 	RegisterXactCallback(end_of_transaction, NULL);
+	RegisterResourceReleaseCallback(resources_released, NULL);
 	registered = true;
 }
 
