@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'lib'))
-from hub import ROOT, Hub, equal, finish, ok  # noqa: E402
+from hub import ROOT, Hub, Peer, equal, eventually, finish, ok  # noqa: E402
 
 SCENARIO = ROOT / 'demo/scenario'
 B2MML = ROOT.parent / 'shared/domain/external/b2mml'
@@ -30,7 +30,7 @@ def map_explain(mapping, document, site='*', **env):
     return json.loads(hub.sql(f'SELECT planthub.map_explain({literal(mapping)}, {literal(document)}, {literal(site)}, {literal(env)})'))
 
 
-hub = Hub('planthub.enabled = off')
+hub = Hub()
 
 # ---- all of them ----
 
@@ -59,31 +59,40 @@ for thing in master['equipment'] + master['items']:
 xref.append(('supply_area', 'WC-ASM1', 'PSA-LINE-1', '*', 'PLANT-1'))
 hub.sql('\n'.join('SELECT planthub.set_xref({}, {}, to_jsonb({}::text), {}, {});'.format(*map(literal, row)) for row in xref))
 
+peer = Peer()
 MAPPING = {'production.confirmed': 'sap-confirmation', 'pick.confirmed': 'sap-transfer', 'inventory.moved': 'sap-transfer',
            'handling_unit.packed': 'sap-receipt', 'shipment.departed': 'sap-goods-issue'}
 
 
-def to_erp(message, data):
-    return map_explain(MAPPING[message['type'].removeprefix('planthub.').removesuffix('.v1')], data, 'PLANT-1', system='erp',
-                       source=message['source'], id=message['id'], time=message['time'])
+hub.sql(f"SELECT planthub.create_endpoint('sap', 'erp', '{peer.url('/sap')}', content_mode => 'plain')")
+for topic, mapping in MAPPING.items():
+    hub.sql(f"SELECT planthub.create_route('{topic}', '{topic}', 'sap', mapping => '{mapping}')")
+
+
+def with_movements(message):
+    """A confirmation as the hub publishes it; its vector has it like that."""
+    vector = hub.row(f"SELECT input FROM planthub.mapping_vector WHERE mapping = 'sap-confirmation' AND name = {literal(message['id'])}")
+    data = {**message['data'], 'movements': vector['input']['movements']}
+    equal(data, vector['input'], f"{message['id']}: the vector is the message of the scenario")
+    return data
 
 
 requests = load('sap_outbound_expected')
 for request in requests:
     message = messages[request['cause']]
-    data = message['data']
-    if message['type'] == 'planthub.production.confirmed.v1':   # with its movements, as the vector has them
-        vector = hub.row(f"SELECT input FROM planthub.mapping_vector WHERE mapping = 'sap-confirmation' AND name = {literal(message['id'])}")
-        movements = vector['input']['movements']
-        equal({**data, 'movements': movements}, vector['input'], f"{message['id']}: the vector is the message of the scenario")
-        data = vector['input']
-    report = to_erp(message, data)
-    if request['body'] is None:     # a call of a function: its parameters are in the address
-        call = '&'.join(f"{name}='{value}'" for name, value in report.get('output', {}).items())
-        equal(request['path'].partition('?')[2], call, f"{message['id']}: call of a function")
-    else:
-        equal(report.get('output', report), request['body'], f"{message['id']}: body for SAP")
-equal(len(requests), 12, 'those were all')
+    topic = message['type'].removeprefix('planthub.').removesuffix('.v1')
+    data = with_movements(message) if topic == 'production.confirmed' else message['data']
+    hub.sql(f"""SELECT planthub.publish('{topic}', {literal(data)}, {literal(message['partitionkey'])}, 'PLANT-1', source => {literal(message['source'])},
+        event_id => {literal(message['id'])}, event_time => {literal(message['time'])}, event_offset => '{message['time'][-6:]}')""")
+equal(len(requests), 12, 'the scenario has twelve requests to SAP')
+eventually(lambda: len(peer.received('/sap')), 12, 'all of them are sent')
+sent = [json.loads(event['body']) for event in peer.received('/sap')]
+for request in requests:
+    expected = request['body']
+    if expected is None:            # a call of a function: what is sent are its parameters, which belong into the address
+        name, _, value = request['path'].partition('?')[2].partition('=')
+        expected = {name: value.strip("'")}
+    ok(expected in sent, f"{request['cause']}: body for SAP", expected, *sent)
 
 released = messages['erp-0001']['data']
 for system, mapping in (('mes', 'mes-order'), ('wms', 'wms-pick')):
