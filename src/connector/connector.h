@@ -51,6 +51,7 @@ typedef struct PhTarget
 	long		low_speed_timeout_s;
 	long		total_timeout_ms;
 	size_t		response_limit;
+	bool		keep_answer;		/* header fields and whole body are wanted, see PhResult */
 } PhTarget;
 
 /* Why there is no answer. */
@@ -81,6 +82,12 @@ typedef struct PhResult
 	size_t		response_len;
 	char		response[1025];		/* beginning of the body, NUL-terminated; bytes as received, see response_len */
 	unsigned char request_digest[32];	/* SHA-256 of the body, if the connector was asked for it; else zeros */
+
+	/* The answer when the target keeps it, else NULL; the connector's, valid until the next call of any of its functions. */
+	const char *headers;			/* fields of the final answer as received, each with its line end */
+	size_t		headers_len;
+	const char *body;				/* all of it, bytes as received */
+	size_t		body_len;
 } PhResult;
 
 typedef struct PhConnector

@@ -38,6 +38,9 @@ typedef struct PhHttpRequest
 	PhHttpOptions options;			/* that the handle is set to */
 	size_t		response_left;		/* bytes that the answer may still have */
 	size_t		header_bytes;
+	bool		keep;				/* the answer is wanted as a whole: */
+	PhBuffer	answer_headers;
+	PhBuffer	answer_body;
 	int64_t		started_us;			/* monotonic */
 	bool		too_large;			/* the answer was cut off */
 	bool		repeated;			/* libcurl wanted to send it a second time */

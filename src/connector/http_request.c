@@ -50,6 +50,8 @@ hear_body(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	request->response_left -= len;
+	if (request->keep)
+		ph_buffer_append(&request->answer_body, data, len);
 	if (room > len)
 		room = len;
 	memcpy(result->response + result->response_len, data, room);
@@ -72,8 +74,14 @@ hear_header(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
+	{
 		request->result.retry_after_s = -1; /* what an interim answer said does not count */
-	else if (len > sizeof(retry_after) - 1 && len < sizeof(retry_after) + sizeof(value) - 1 &&
+		ph_buffer_reset(&request->answer_headers);
+		return len;
+	}
+	if (request->keep)
+		ph_buffer_append(&request->answer_headers, data, len);
+	if (len > sizeof(retry_after) - 1 && len < sizeof(retry_after) + sizeof(value) - 1 &&
 			 strncasecmp(data, retry_after, sizeof(retry_after) - 1) == 0)
 	{
 		len -= sizeof(retry_after) - 1;
@@ -170,6 +178,8 @@ ph_http_request_free(PhHttpRequest *request)
 		curl_easy_cleanup(request->easy);
 	ph_buffer_free(&request->body);
 	ph_buffer_free(&request->headers);
+	ph_buffer_free(&request->answer_headers);
+	ph_buffer_free(&request->answer_body);
 	free(request->list);
 	free(request->address);
 	free(request);
@@ -443,6 +453,8 @@ reset(PhHttpRequest *request, void *owner)
 
 	ph_buffer_reset(&request->body);
 	ph_buffer_reset(&request->headers);
+	ph_buffer_reset(&request->answer_headers);
+	ph_buffer_reset(&request->answer_body);
 	request->header_bytes = 0;
 	request->too_large = false;
 	request->repeated = false;
@@ -460,6 +472,8 @@ reset(PhHttpRequest *request, void *owner)
 	result->response_len = 0;
 	result->response[0] = '\0';
 	memset(result->request_digest, 0, sizeof(result->request_digest));
+	result->headers = result->body = NULL;
+	result->headers_len = result->body_len = 0;
 }
 
 static bool
@@ -574,6 +588,7 @@ ph_http_request_prepare(PhHttpRequest *request, void *owner, const PhTarget *tar
 	PhResult   *result = &request->result;
 
 	reset(request, owner);
+	request->keep = target->keep_answer;
 	if (!build(request, target, events, nevents, idempotency_key, traceparent))
 		return false;
 	if (!have_easy(request) || request->body.failed || request->headers.failed || !link_fields(request) ||

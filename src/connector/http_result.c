@@ -182,6 +182,21 @@ text_of(PhHttpRequest *request, CURLcode code)
 	return request->error[0] != '\0' ? request->error : curl_easy_strerror(code);
 }
 
+/* Without memory for it there is no answer to look at; the status stays. */
+static void
+keep_answer(PhHttpRequest *request)
+{
+	PhResult   *result = &request->result;
+
+	if (!request->keep || result->fault != PH_FAULT_NONE || request->answer_headers.failed ||
+		request->answer_body.failed)
+		return;
+	result->headers = request->answer_headers.len == 0 ? "" : request->answer_headers.data;
+	result->headers_len = request->answer_headers.len;
+	result->body = request->answer_body.len == 0 ? "" : request->answer_body.data;
+	result->body_len = request->answer_body.len;
+}
+
 void
 ph_http_result_fill(PhHttpRequest *request, CURLcode code)
 {
@@ -215,4 +230,5 @@ ph_http_result_fill(PhHttpRequest *request, CURLcode code)
 		set_error(result, "the answer has no status");
 	}
 	result->response[result->response_len] = '\0';
+	keep_answer(request);
 }

@@ -29,6 +29,7 @@
 #include "utils/uuid.h"
 
 #include "engine/config.h"
+#include "engine/config_row.h"
 #include "engine/pattern.h"
 #include "pg/relations.h"
 
@@ -41,11 +42,12 @@ typedef enum ConfigTable
 	TABLE_LANE,
 	TABLE_ROUTE,
 	TABLE_PAUSE,
+	TABLE_OUTCOME_RULE,
 	TABLES
 } ConfigTable;
 
 static const char *const table_names[TABLES] = {
-	"hub", "site", "endpoint", "topic", "lane", "route", "pause"
+	"hub", "site", "endpoint", "topic", "lane", "route", "pause", "outcome_rule"
 };
 
 typedef struct Match
@@ -67,6 +69,14 @@ typedef struct Pause
 	const char *name;
 } Pause;
 
+/* A rule as it is written; those of sets that an endpoint uses are compiled. */
+typedef struct Rule
+{
+	PhOutcomeRule public;		/* first: so the compiled ones are an array of their own */
+	const char *condition;
+	const char *retry_after;
+} Rule;
+
 typedef struct Config
 {
 	PhConfig	public;			/* first: the two are cast into each other */
@@ -78,16 +88,11 @@ typedef struct Config
 	const char **sites;			/* by bytes */
 	int			npauses;
 	Pause	   *pauses;
+	int			nrules;
+	Rule	   *rules;			/* by set and position */
 } Config;
 
-/* One row while it is read. */
-typedef struct Row
-{
-	Relation	relation;
-	TupleTableSlot *slot;
-} Row;
-
-typedef void (*FillElement) (void *element, Row *row);
+typedef void (*FillElement) (void *element, PhRow *row);
 
 static bool registered = false;
 static Oid	table_oids[TABLES];
@@ -298,136 +303,40 @@ ph_config_require_site(const PhConfig *config, const char *site)
 				 errhint("Create it with planthub.create_site(), or look in the table planthub.site.")));
 }
 
-/* ---- reading one row ---- */
+/* ---- one element from one row ---- */
 
-static Datum
-get(Row *row, const char *column, bool *isnull)
+static void
+fill_name(void *element, PhRow *row)
 {
-	AttrNumber	number = get_attnum(RelationGetRelid(row->relation), column);
-
-	if (number == InvalidAttrNumber)
-		elog(ERROR, "column \"%s\" of planthub.%s is missing", column, RelationGetRelationName(row->relation));
-	return slot_getattr(row->slot, number, isnull);
-}
-
-static Datum
-get_value(Row *row, const char *column)
-{
-	bool		isnull;
-	Datum		value = get(row, column, &isnull);
-
-	if (isnull)
-		elog(ERROR, "column \"%s\" of planthub.%s is null", column, RelationGetRelationName(row->relation));
-	return value;
-}
-
-static int
-get_int(Row *row, const char *column)
-{
-	return DatumGetInt32(get_value(row, column));
-}
-
-static const char *
-get_text(Row *row, const char *column)
-{
-	return TextDatumGetCString(get_value(row, column));
-}
-
-static const char *
-get_text_or_null(Row *row, const char *column)
-{
-	bool		isnull;
-	Datum		value = get(row, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-static Jsonb *
-get_jsonb_or_null(Row *row, const char *column)
-{
-	bool		isnull;
-	Datum		value = get(row, column, &isnull);
-
-	return isnull ? NULL : (Jsonb *) PG_DETOAST_DATUM_COPY(value);
-}
-
-/* Microseconds, capped at a hundred thousand years so that adding it to a time does not overflow; 0 for null. */
-static int64
-get_interval(Row *row, const char *column)
-{
-	bool		isnull;
-	Interval   *interval = DatumGetIntervalP(get(row, column, &isnull));
-	int64		days;
-
-	if (isnull)
-		return 0;
-	days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
-	if (days > INT64CONST(36500000) || interval->time / USECS_PER_DAY > INT64CONST(36500000))
-		return INT64CONST(36500000) * USECS_PER_DAY;
-	return days * USECS_PER_DAY + interval->time;
-}
-
-static int64
-get_interval_ms(Row *row, const char *column)
-{
-	return (get_interval(row, column) + 999) / 1000;
-}
-
-/* {"X-Plant": "P1"} becomes "X-Plant: P1", for libraries that want lines; NULL at the end. */
-static const char *const *
-get_headers(Row *row, const char *column)
-{
-	Jsonb	   *headers = DatumGetJsonbP(get_value(row, column));
-	const char **lines = palloc((JB_ROOT_COUNT(headers) + 1) * sizeof(char *));
-	JsonbIterator *iterator = JsonbIteratorInit(&headers->root);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	char	   *name = NULL;
-	int			n = 0;
-
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			name = pnstrdup(value.val.string.val, value.val.string.len);
-		else if (token == WJB_VALUE && value.type == jbvString)
-			lines[n++] = psprintf("%s: %.*s", name, value.val.string.len, value.val.string.val);
-	}
-	lines[n] = NULL;
-	return n == 0 ? NULL : lines;
+	*(const char **) element = ph_row_text(row, "code");
 }
 
 static void
-fill_name(void *element, Row *row)
-{
-	*(const char **) element = get_text(row, "code");
-}
-
-static void
-fill_topic(void *element, Row *row)
+fill_topic(void *element, PhRow *row)
 {
 	Topic	   *topic = element;
 
-	topic->name = get_text(row, "name");
-	topic->version = get_int(row, "version");
+	topic->name = ph_row_text(row, "name");
+	topic->version = ph_row_int(row, "version");
 }
 
 static void
-fill_pause(void *element, Row *row)
+fill_pause(void *element, PhRow *row)
 {
 	Pause	   *pause = element;
 
-	pause->scope = get_text(row, "scope");
-	pause->name = get_text(row, "name");
+	pause->scope = ph_row_text(row, "scope");
+	pause->name = ph_row_text(row, "name");
 }
 
 static void
-fill_lane(void *element, Row *row)
+fill_lane(void *element, PhRow *row)
 {
 	PhLane	   *lane = element;
 
-	lane->id = get_int(row, "id");
-	lane->endpoint = get_int(row, "endpoint");	/* made an index later */
-	lane->priority = DatumGetInt16(get_value(row, "priority"));
+	lane->id = ph_row_int(row, "id");
+	lane->endpoint = ph_row_int(row, "endpoint");	/* made an index later */
+	lane->priority = DatumGetInt16(ph_row_value(row, "priority"));
 }
 
 static void
@@ -443,71 +352,89 @@ compile_condition(PhRoute *route)
 }
 
 static void
-fill_route(void *element, Row *row)
+fill_route(void *element, PhRow *row)
 {
 	PhRoute    *route = element;
 
-	route->id = get_int(row, "id");
-	route->code = get_text(row, "code");
-	route->topic_pattern = get_text(row, "topic_pattern");
-	route->site = get_text(row, "site");
-	route->lane = get_int(row, "lane");
-	route->enabled = DatumGetBool(get_value(row, "enabled"));
-	route->block = strcmp(get_text(row, "key_policy"), "block") == 0;
-	route->expires_after_us = get_interval(row, "expires_after");
-	route->condition_text = get_text_or_null(row, "condition");
-	route->mapping = get_text_or_null(row, "mapping");
+	route->id = ph_row_int(row, "id");
+	route->code = ph_row_text(row, "code");
+	route->topic_pattern = ph_row_text(row, "topic_pattern");
+	route->site = ph_row_text(row, "site");
+	route->lane = ph_row_int(row, "lane");
+	route->enabled = DatumGetBool(ph_row_value(row, "enabled"));
+	route->block = strcmp(ph_row_text(row, "key_policy"), "block") == 0;
+	route->expires_after_us = ph_row_interval(row, "expires_after");
+	route->condition_text = ph_row_text_or_null(row, "condition");
+	route->mapping = ph_row_text_or_null(row, "mapping");
+	route->response_mapping = ph_row_text_or_null(row, "response_mapping");
+	route->posts = route->response_mapping != NULL || ph_row_interval(row, "acknowledge_within") > 0;
 	compile_condition(route);
 }
 
 static void
-fill_target(PhTarget *target, Row *row)
+fill_target(PhTarget *target, PhRow *row)
 {
-	const char *mode = get_text(row, "content_mode");
+	const char *mode = ph_row_text(row, "content_mode");
 
-	target->address = get_text(row, "address");
-	target->method = get_text(row, "method");
-	target->headers = get_headers(row, "headers");
+	target->address = ph_row_text(row, "address");
+	target->method = ph_row_text(row, "method");
+	target->headers = ph_row_headers(row, "headers");
 	target->content_mode = strcmp(mode, "batch") == 0 ? PH_CONTENT_BATCH :
 		strcmp(mode, "binary") == 0 ? PH_CONTENT_BINARY :
 		strcmp(mode, "plain") == 0 ? PH_CONTENT_PLAIN : PH_CONTENT_STRUCTURED;
-	target->http2 = strcmp(get_text(row, "http_version"), "2") == 0;
-	target->max_in_flight = get_int(row, "max_in_flight");
-	target->connect_timeout_ms = (long) get_interval_ms(row, "connect_timeout");
-	target->low_speed_timeout_s = (long) ((get_interval_ms(row, "low_speed_timeout") + 999) / 1000);
-	target->total_timeout_ms = (long) get_interval_ms(row, "total_timeout");
-	target->response_limit = get_int(row, "response_limit");
+	target->http2 = strcmp(ph_row_text(row, "http_version"), "2") == 0;
+	target->max_in_flight = ph_row_int(row, "max_in_flight");
+	target->connect_timeout_ms = (long) ph_row_interval_ms(row, "connect_timeout");
+	target->low_speed_timeout_s = (long) ((ph_row_interval_ms(row, "low_speed_timeout") + 999) / 1000);
+	target->total_timeout_ms = (long) ph_row_interval_ms(row, "total_timeout");
+	target->response_limit = ph_row_int(row, "response_limit");
 }
 
 static void
-fill_endpoint(void *element, Row *row)
+fill_endpoint(void *element, PhRow *row)
 {
 	PhEndpoint *endpoint = element;
 
-	endpoint->id = get_int(row, "id");
-	endpoint->code = get_text(row, "code");
-	endpoint->system = get_text(row, "system");
-	endpoint->connector = get_text(row, "connector");
-	endpoint->idempotent = DatumGetBool(get_value(row, "idempotent"));
-	endpoint->max_attempts = get_int(row, "max_attempts");
-	endpoint->retry_base_ms = get_interval_ms(row, "retry_base");
-	endpoint->retry_cap_ms = get_interval_ms(row, "retry_cap");
-	endpoint->breaker_threshold = get_int(row, "breaker_threshold");
-	endpoint->xml_profile = get_jsonb_or_null(row, "xml_profile");
+	endpoint->id = ph_row_int(row, "id");
+	endpoint->code = ph_row_text(row, "code");
+	endpoint->system = ph_row_text(row, "system");
+	endpoint->connector = ph_row_text(row, "connector");
+	endpoint->idempotent = DatumGetBool(ph_row_value(row, "idempotent"));
+	endpoint->max_attempts = ph_row_int(row, "max_attempts");
+	endpoint->retry_base_ms = ph_row_interval_ms(row, "retry_base");
+	endpoint->retry_cap_ms = ph_row_interval_ms(row, "retry_cap");
+	endpoint->breaker_threshold = ph_row_int(row, "breaker_threshold");
+	endpoint->outcome_set = ph_row_text_or_null(row, "outcome_set");
+	endpoint->xml_profile = ph_row_jsonb_or_null(row, "xml_profile");
 	fill_target(&endpoint->target, row);
-	endpoint->batch_size = endpoint->target.content_mode == PH_CONTENT_BATCH ? get_int(row, "batch_size") : 1;
+	endpoint->batch_size = endpoint->target.content_mode == PH_CONTENT_BATCH ? ph_row_int(row, "batch_size") : 1;
+}
+
+static void
+fill_rule(void *element, PhRow *row)
+{
+	Rule	   *rule = element;
+	const char *outcome = ph_row_text(row, "outcome");
+
+	rule->public.set = ph_row_text(row, "set");
+	rule->public.position = ph_row_int(row, "position");
+	rule->public.reason = ph_row_text_or_null(row, "reason");
+	rule->condition = ph_row_text(row, "condition");
+	rule->retry_after = ph_row_text_or_null(row, "retry_after");
+	if (!ph_outcome_parse(outcome, &rule->public.outcome))
+		elog(ERROR, "outcome \"%s\" is unknown", outcome);
 }
 
 /* Only this server and database may send: a copy has the row, too, but another identity. */
 static void
-fill_hub(void *element, Row *row)
+fill_hub(void *element, PhRow *row)
 {
 	PhConfig   *config = element;
-	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out, get_value(row, "id")));
+	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out, ph_row_value(row, "id")));
 
 	strlcpy(config->hub_id, id, sizeof(config->hub_id));
-	config->armed = DatumGetInt64(get_value(row, "database_oid")) == (int64) MyDatabaseId &&
-		(uint64) DatumGetInt64(get_value(row, "system_identifier")) == GetSystemIdentifier();
+	config->armed = DatumGetInt64(ph_row_value(row, "database_oid")) == (int64) MyDatabaseId &&
+		(uint64) DatumGetInt64(ph_row_value(row, "system_identifier")) == GetSystemIdentifier();
 }
 
 /* ---- reading everything ---- */
@@ -526,7 +453,7 @@ static int
 read_rows(ConfigTable table, Snapshot snapshot, void *array, Size size, FillElement fill)
 {
 	Relation	relation = table_open(table_oids[table], AccessShareLock);
-	Row			row = {relation, table_slot_create(relation, NULL)};
+	PhRow			row = {relation, table_slot_create(relation, NULL)};
 	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
 	int			n = 0;
 	int			room = 16;
@@ -564,6 +491,16 @@ compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
+static int
+compare_rules(const void *a, const void *b)
+{
+	const PhOutcomeRule *left = a;
+	const PhOutcomeRule *right = b;
+	int			order = strcmp(left->set, right->set);
+
+	return order != 0 ? order : left->position < right->position ? -1 : left->position > right->position;
+}
+
 static void
 read_tables(Config *config, Snapshot snapshot)
 {
@@ -581,12 +518,14 @@ read_tables(Config *config, Snapshot snapshot)
 	public->nendpoints = read_rows(TABLE_ENDPOINT, snapshot, &public->endpoints, sizeof(PhEndpoint), fill_endpoint);
 	public->nlanes = read_rows(TABLE_LANE, snapshot, &public->lanes, sizeof(PhLane), fill_lane);
 	public->nroutes = read_rows(TABLE_ROUTE, snapshot, &public->routes, sizeof(PhRoute), fill_route);
+	config->nrules = read_rows(TABLE_OUTCOME_RULE, snapshot, &config->rules, sizeof(Rule), fill_rule);
 
 	qsort(config->sites, config->nsites, sizeof(char *), compare_names);
 	qsort(config->topics, config->ntopics, sizeof(Topic), compare_names);
 	qsort(public->endpoints, public->nendpoints, sizeof(PhEndpoint), compare_ids);
 	qsort(public->lanes, public->nlanes, sizeof(PhLane), compare_ids);
 	qsort(public->routes, public->nroutes, sizeof(PhRoute), compare_ids);
+	qsort(config->rules, config->nrules, sizeof(Rule), compare_rules);
 }
 
 static bool
@@ -644,6 +583,85 @@ link_lanes(PhConfig *public)
 	}
 }
 
+static void
+compile_rule(const Rule *rule, PhOutcomeRule *compiled)
+{
+	PhError		error;
+
+	*compiled = rule->public;
+	compiled->condition = ph_outcome_rule_compile(rule->condition, &error);
+	if (compiled->condition != NULL && rule->retry_after != NULL)
+	{
+		compiled->retry_after = ph_outcome_rule_compile(rule->retry_after, &error);
+		if (compiled->retry_after == NULL)
+			compiled->condition = NULL;
+	}
+	if (compiled->condition == NULL)
+		compiled->fault = psprintf("outcome rule %d of \"%s\", column %d: %s (%s)", compiled->position, compiled->set,
+								   error.column, error.message, error.code);
+}
+
+const PhOutcomeRule *
+ph_config_compile_rules(const PhConfig *config, const char *set, int *n)
+{
+	const Config *mine = (const Config *) config;
+	PhOutcomeRule *rules = NULL;
+	int			i;
+
+	*n = 0;
+	for (i = 0; i < mine->nrules; i++)
+	{
+		if (strcmp(mine->rules[i].public.set, set) != 0)
+			continue;
+		if (rules == NULL)
+			rules = palloc((mine->nrules - i) * sizeof(PhOutcomeRule));
+		compile_rule(&mine->rules[i], &rules[(*n)++]);
+	}
+	return rules;
+}
+
+/* Endpoints of one product share its rules. */
+static void
+link_rules(PhConfig *public, PhEndpoint *endpoint)
+{
+	const PhEndpoint *other;
+
+	for (other = public->endpoints; other < endpoint; other++)
+	{
+		if (other->outcome_set != NULL && strcmp(other->outcome_set, endpoint->outcome_set) == 0)
+		{
+			endpoint->nrules = other->nrules;
+			endpoint->rules = other->rules;
+			return;
+		}
+	}
+	endpoint->rules = ph_config_compile_rules(public, endpoint->outcome_set, &endpoint->nrules);
+}
+
+/* Who looks at answers: rules, and routes with a mapping for them. */
+static void
+link_answers(Config *config)
+{
+	PhConfig   *public = &config->public;
+	int			i;
+
+	for (i = 0; i < public->nendpoints; i++)
+	{
+		PhEndpoint *endpoint = &public->endpoints[i];
+
+		if (endpoint->outcome_set != NULL)
+			link_rules(public, endpoint);
+		endpoint->target.keep_answer = endpoint->nrules > 0;
+	}
+	for (i = 0; i < public->nroutes; i++)
+	{
+		const PhLane *lane = ph_config_lane(public, public->routes[i].lane);
+
+		if (public->routes[i].response_mapping != NULL && lane != NULL)
+			public->endpoints[lane->endpoint].target.keep_answer = true;
+	}
+}
+
 static Config *
 read_config(void)
 {
@@ -659,6 +677,7 @@ read_config(void)
 	UnregisterSnapshot(snapshot);
 	apply_pauses(config);
 	link_lanes(&config->public);
+	link_answers(config);
 	config->public.generation = ++generation;
 
 	MemoryContextSwitchTo(old);

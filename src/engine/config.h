@@ -10,6 +10,7 @@
 #include "connector/connector.h"
 #include "datatype/timestamp.h"
 #include "engine/condition.h"
+#include "engine/outcome_rule.h"
 
 typedef struct PhRoute
 {
@@ -26,6 +27,8 @@ typedef struct PhRoute
 	const PhExpression *condition;	/* NULL: none, or it cannot be compiled */
 	const char *mapping;		/* reference; NULL: the data as it is */
 	const char *condition_error;	/* why it cannot; only when somebody wrote the table directly */
+	const char *response_mapping;	/* reference of what reads the answer of a success; NULL: none */
+	bool		posts;				/* delivered is not the end: what the target did is recorded, see posting.h */
 } PhRoute;
 
 typedef struct PhLane
@@ -49,6 +52,9 @@ typedef struct PhEndpoint
 	int			breaker_threshold;
 	int			batch_size;			/* 1 unless content mode is batch */
 	Jsonb	   *xml_profile;		/* the data are sent as XML; NULL: as JSON */
+	const char *outcome_set;	/* NULL: none */
+	int			nrules;
+	const PhOutcomeRule *rules;	/* of its set, in their order */
 	PhTarget	target;
 } PhEndpoint;
 
@@ -81,6 +87,9 @@ extern void ph_config_unpin(const PhConfig *config);
 extern const PhRoute *ph_config_route(const PhConfig *config, int id);	/* NULL when it is gone */
 extern const PhLane *ph_config_lane(const PhConfig *config, int id);
 extern bool ph_config_key_paused(const PhConfig *config, const char *key);
+
+/* The rules of a set, compiled in the current memory context, in their order; NULL when it has none. */
+extern const PhOutcomeRule *ph_config_compile_rules(const PhConfig *config, const char *set, int *n);
 
 /* Routes that take (topic, site), enabled ones only; a cached array, in the order of their ids. */
 extern const PhRoute *const *ph_config_match(const PhConfig *config, const char *topic, const char *site, int *n);

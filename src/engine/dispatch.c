@@ -20,6 +20,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/outage.h"
+#include "engine/outcome_rule.h"
 #include "engine/work.h"
 #include "pg/settings.h"
 
@@ -117,24 +118,80 @@ turn(const PhLaneSet *lanes, bool config)
 
 /* ---- answers ---- */
 
+/* What an answer is judged by, in a transaction of its own. */
+typedef struct Hearing
+{
+	const PhEndpoint *endpoint;
+	PhAnswer	answer;
+	PhJudgement judgement;
+} Hearing;
+
 static void
-copy_result(PhItem *item, const PhResult *result)
+hear(void *arg)
+{
+	Hearing    *hearing = arg;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub answer", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+
+	ph_outcome_judge(hearing->endpoint->rules, hearing->endpoint->nrules, &hearing->answer, &hearing->judgement);
+	MemoryContextSwitchTo(old);
+	if (hearing->judgement.fault != NULL)
+		hearing->judgement.fault = pstrdup(hearing->judgement.fault);
+	MemoryContextDelete(scratch);
+}
+
+/* What the result means by the rules of the endpoint, else by its status.  In the current memory context. */
+static PhJudgement
+judge(const Request *request, const PhResult *result)
+{
+	const PhLane *lane = ph_config_lane(request->config, request->items[0]->lane);
+	PhJudgement unjudged = {.outcome = ph_outcome_classify(result),.retry_after_s = -1};
+	Hearing		hearing = {.endpoint = lane == NULL ? NULL : &request->config->endpoints[lane->endpoint]};
+	ErrorData  *error = NULL;
+
+	if (hearing.endpoint == NULL || hearing.endpoint->nrules == 0 || !ph_answer_of(result, &hearing.answer))
+		return unjudged;
+	if (!ph_run_transaction(hear, &hearing, &error))
+	{
+		unjudged.fault = psprintf("the outcome rules could not be evaluated: %s", error->message);
+		return unjudged;
+	}
+	if (!hearing.judgement.decided)
+		hearing.judgement.outcome = unjudged.outcome;
+	return hearing.judgement;
+}
+
+/* What went wrong with the request, and with the rules about its answer; NULL when nothing did. */
+static char *
+error_text(MemoryContext context, const char *error, const char *fault)
+{
+	if (fault == NULL)
+		return error[0] == '\0' ? NULL : MemoryContextStrdup(context, error);
+	return MemoryContextStrdup(context, error[0] == '\0' ? fault : psprintf("%s; %s", error, fault));
+}
+
+static void
+copy_result(const PhConfig *config, PhItem *item, const PhResult *result, const PhJudgement *judgement)
 {
 	MemoryContext context = item->batch->context;
+	const PhRoute *route = ph_config_route(config, item->route);
+	PhAnswer	answer;
 
 	item->recorded_attempt = true;
-	item->outcome = ph_outcome_classify(result);
+	item->outcome = judgement->outcome;
+	item->reason = judgement->reason == NULL ? NULL : MemoryContextStrdup(context, judgement->reason);
 	item->counts = ph_outcome_counts(result);
 	item->attempts += item->counts ? 1 : 0;
 	item->status = result->status;
-	item->retry_after_s = result->retry_after_s;
+	item->retry_after_s = judgement->retry_after_s >= 0 ? judgement->retry_after_s : result->retry_after_s;
 	item->started_us = result->started_us;
 	item->duration_us = result->duration_us;
 	memcpy(item->digest, result->request_digest, sizeof(item->digest));
-	if (result->error[0] != '\0')
-		item->error = MemoryContextStrdup(context, result->error);
+	item->error = error_text(context, result->error, judgement->fault);
 	if (!ph_settle_is_final(item) && result->response[0] != '\0')
 		item->response = MemoryContextStrdup(context, result->response);
+	if (ph_settle_is_final(item) && route != NULL && route->response_mapping != NULL && ph_answer_of(result, &answer))
+		item->answer = ph_answer_copy(&answer, context);
 }
 
 /* Whether an earlier item of the same request has the same key and failed too. */
@@ -156,6 +213,7 @@ static void
 take_result(Request *request, const PhResult *result)
 {
 	PhEndpointState *endpoint = request->endpoint;
+	PhJudgement judgement = judge(request, result);
 	int			i;
 
 	endpoint->in_flight--;
@@ -163,7 +221,7 @@ take_result(Request *request, const PhResult *result)
 	{
 		PhItem	   *item = request->items[i];
 
-		copy_result(item, result);
+		copy_result(request->config, item, result, &judgement);
 		item->single = request->n == 1;
 		item->behind = item->blocks && failed_before(request, i);
 	}

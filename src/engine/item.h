@@ -69,7 +69,7 @@ typedef struct PhItem
 	bool		single;			/* its request carried nothing else */
 	bool		behind;			/* failed together with an earlier one of its key */
 	PhFate		fate;
-	const char *reason;			/* code for held, a constant */
+	const char *reason;			/* code for held, a constant or in the batch's context; of a failed attempt NULL: that of its outcome */
 	const char *key;			/* NULL: no order */
 	const char *site;
 	PhEvent		event;
@@ -84,8 +84,9 @@ typedef struct PhItem
 	long		retry_after_s;
 	int64		started_us;
 	int64		duration_us;
-	char	   *error;			/* in the batch's context, as is response */
+	char	   *error;			/* in the batch's context, as are response and answer */
 	char	   *response;
+	PhAnswer   *answer;			/* to a success, for the response mapping of its route; NULL: not wanted */
 	unsigned char digest[32];
 } PhItem;
 

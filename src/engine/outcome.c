@@ -13,6 +13,7 @@
  * with another body: business.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "engine/outcome.h"
 
@@ -135,6 +136,22 @@ ph_outcome_name(PhOutcome outcome)
 			return "unknown";
 	}
 	return "unknown";
+}
+
+bool
+ph_outcome_parse(const char *name, PhOutcome *outcome)
+{
+	int			i;
+
+	for (i = PH_OUTCOME_SUCCESS; i <= PH_OUTCOME_UNKNOWN; i++)
+	{
+		if (strcmp(ph_outcome_name(i), name) == 0)
+		{
+			*outcome = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool

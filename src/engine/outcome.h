@@ -22,8 +22,9 @@ typedef enum PhOutcome
 /* The class of a result of the http connector (DESIGN.md 4; RFC 9110 for the codes). */
 extern PhOutcome ph_outcome_classify(const PhResult *result);
 
-/* Its name in the attempt table. */
+/* Its name in the attempt table, and the other way round; false: there is no such outcome. */
 extern const char *ph_outcome_name(PhOutcome outcome);
+extern bool ph_outcome_parse(const char *name, PhOutcome *outcome);
 
 /* Whether the request may have reached the target; only then an attempt counts against max_attempts. */
 extern bool ph_outcome_counts(const PhResult *result);

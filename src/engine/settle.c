@@ -14,6 +14,7 @@
 
 #include "engine/held.h"
 #include "engine/lane.h"
+#include "engine/posting.h"
 #include "engine/settle.h"
 #include "engine/sql.h"
 #include "pg/relations.h"
@@ -46,6 +47,7 @@ ph_settle(const PhConfig *config, PhItem **items, const int64 *tokens, int n)
 	SPI_connect();
 	check_owner(items, tokens, n);
 	append_attempts(items, n);
+	ph_posting_record(config, items, n);
 	for (i = 0; i < n; i++)
 	{
 		PhItem	   *item = items[i];
@@ -206,7 +208,7 @@ decide_retry(const PhEndpoint *endpoint, PhItem *item, PhHeldRow *row)
 	}
 	delay_ms = ph_retry_delay_ms(Max(item->attempts, 1), endpoint->retry_base_ms, endpoint->retry_cap_ms,
 								 item->retry_after_s, pg_prng_double(&pg_global_prng_state));
-	set_row(row, "retry", "RETRY", TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms));
+	set_row(row, "retry", item->reason == NULL ? "RETRY" : item->reason, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms));
 }
 
 /* The item has failed: attempts already counts this one. */
@@ -224,13 +226,13 @@ decide(const PhConfig *config, PhItem *item, PhHeldRow *row)
 	else if (endpoint == NULL)
 		set_row(row, "parked", "ENDPOINT_GONE", 0);
 	else if (item->outcome == PH_OUTCOME_UNKNOWN && !endpoint->idempotent)
-		set_row(row, "in_doubt", "NO_ANSWER", 0);
+		set_row(row, "in_doubt", item->reason == NULL ? "NO_ANSWER" : item->reason, 0);
 	else if (!item->single && (item->outcome == PH_OUTCOME_BUSINESS || item->outcome == PH_OUTCOME_PERMANENT))
 		set_row(row, "retry", "BATCH_REFUSED", GetCurrentTimestamp());	/* alone it shows which one it was */
 	else if (item->outcome == PH_OUTCOME_BUSINESS)
-		set_row(row, "parked", "BUSINESS", 0);
+		set_row(row, "parked", item->reason == NULL ? "BUSINESS" : item->reason, 0);
 	else if (item->outcome == PH_OUTCOME_PERMANENT)
-		set_row(row, "dead", "PERMANENT", 0);
+		set_row(row, "dead", item->reason == NULL ? "PERMANENT" : item->reason, 0);
 	else
 		decide_retry(endpoint, item, row);
 }

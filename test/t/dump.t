@@ -62,6 +62,7 @@ sql original "
 	INSERT INTO planthub.mapping (name, version, template) VALUES ('order-in', 1, '{}');
 	INSERT INTO planthub.mapping_vector (mapping, name, input, expect) VALUES ('order-in', 'empty', '{}', '{}');
 	INSERT INTO planthub.mapping_function VALUES ('my_function', 'public', 'my_function');
+	SELECT planthub.create_outcome_set('our-sap', copy_of => 'sap-odata');
 	SELECT planthub.pause('key', 'K9', 'stock taking');
 	INSERT INTO planthub.endpoint_state SELECT id, 'open', now(), 5, now(), 503, 'down' FROM planthub.endpoint;
 	INSERT INTO planthub.message (id, xid, recorded_at, event_time, slot, version, site, topic, key, data)
@@ -74,6 +75,8 @@ sql original "
 	FROM planthub.lane AS l, generate_series(1, 16) AS n;
 	INSERT INTO planthub.attempt (delivery_id, message_id, started_at, duration_us, lane, n, slot, outcome, site)
 	SELECT d.id, d.message_id, now(), 1, d.lane, 1, d.slot, 'success', 'P1' FROM planthub.delivery AS d WHERE d.id <= 40;
+	INSERT INTO planthub.posting (delivery_id, message_id, at, slot, late, conflict, state, origin, site, endpoint, system, by)
+	SELECT d.id, d.message_id, now(), d.slot, false, false, 'posted', 'response', 'P1', 'mes-orders', 'mes', 'worker' FROM planthub.delivery AS d WHERE d.id <= 40;
 	INSERT INTO planthub.held (delivery_id, message_id, lane, route, message_slot, state, site, key, token)
 	SELECT d.id, d.message_id, d.lane, d.route, d.slot, CASE d.id WHEN 41 THEN 'dead' ELSE 'retry' END, 'P1', 'K' || d.id % 10, 7
 	FROM planthub.delivery AS d WHERE d.id IN (41, 42);
@@ -107,8 +110,7 @@ sql original "
 		('handling_unit', '{}'), ('handling_unit_change', '{}'), ('shipment', '{}'), ('shipment_line', '{}'), ('shipment_unit', '{}'), ('asn', '{}'), ('asn_line', '{}'),
 		('receipt_line', '{}'), ('receipt_discrepancy', '{}'), ('signature', '{\"digest\": \"x\"}'), ('inspection_lot', '{}'), ('inspection_result', '{}'), ('nonconformance', '{}'),
 		('disposition', '{\"approved_by\": []}'), ('hold', '{}'), ('hold_acknowledgement', '{\"state\": \"blocked\"}'), ('equipment_state_change', '{}'), ('downtime', '{}'),
-		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'),
-		('posting', '{\"outcome\": \"posted\"}')) AS t (name, given)" >/dev/null
+		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}')) AS t (name, given)" >/dev/null
 contents original >"$folder/original.txt"
 ok 'every table has rows' equal "$(grep -c '<count>0<' "$folder/original.txt")" 0
 

@@ -9,7 +9,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['hub', 'site', 'system', 'endpoint', 'topic', 'lane', 'route', 'pause'] LOOP
+    FOREACH name IN ARRAY ARRAY['hub', 'site', 'system', 'endpoint', 'topic', 'lane', 'route', 'pause', 'outcome_rule'] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE '
             'ON planthub.%I FOR EACH STATEMENT EXECUTE FUNCTION planthub.config_changed()', name);
         EXECUTE format('COMMENT ON TRIGGER config_changed ON planthub.%I IS %L', name,
@@ -366,7 +366,7 @@ CREATE OR REPLACE FUNCTION planthub.create_endpoint(code text, system text, addr
     http_version text DEFAULT NULL, max_in_flight int DEFAULT NULL, connect_timeout interval DEFAULT NULL,
     low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL, response_limit int DEFAULT NULL,
     max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL, retry_cap interval DEFAULT NULL,
-    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL, xml_profile jsonb DEFAULT NULL) RETURNS void
+    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL, xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_address(connector, address);
@@ -379,10 +379,11 @@ BEGIN
             'max_attempts', max_attempts, 'retry_base', retry_base, 'retry_cap', retry_cap,
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
         CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
-        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END);
+        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END ||
+        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
+COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
 
 CREATE OR REPLACE FUNCTION planthub.alter_endpoint(code text, system text DEFAULT NULL, address text DEFAULT NULL,
     connector text DEFAULT NULL, method text DEFAULT NULL, content_mode text DEFAULT NULL, batch_size int DEFAULT NULL,
@@ -390,7 +391,7 @@ CREATE OR REPLACE FUNCTION planthub.alter_endpoint(code text, system text DEFAUL
     connect_timeout interval DEFAULT NULL, low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL,
     response_limit int DEFAULT NULL, max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL,
     retry_cap interval DEFAULT NULL, breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL,
-    xml_profile jsonb DEFAULT NULL) RETURNS void
+    xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present jsonb := planthub.config_require('endpoint', code);
@@ -405,10 +406,11 @@ BEGIN
             'max_attempts', max_attempts, 'retry_base', retry_base, 'retry_cap', retry_cap,
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
         CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
-        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END);
+        CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END ||
+        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value, xml_profile ''null'' means JSON';
+COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value, xml_profile ''null'' means JSON, outcome_set '''' none';
 
 CREATE OR REPLACE FUNCTION planthub.drop_endpoint(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -485,36 +487,44 @@ COMMENT ON FUNCTION planthub.check_route_mapping(text) IS 'Internal: refuses a m
 
 CREATE OR REPLACE FUNCTION planthub.create_route(code text, topic_pattern text, endpoint text, site text DEFAULT '*',
     priority int DEFAULT 5, key_policy text DEFAULT 'block', expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT true, condition text DEFAULT NULL, mapping text DEFAULT NULL) RETURNS void
+    enabled boolean DEFAULT true, condition text DEFAULT NULL, mapping text DEFAULT NULL,
+    response_mapping text DEFAULT NULL, acknowledge_within interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_condition(nullif(condition, ''));
     PERFORM planthub.check_route_mapping(mapping);
+    PERFORM planthub.check_route_mapping(response_mapping);
     PERFORM planthub.config_insert('route', code,
         jsonb_build_object('code', code, 'topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
             'priority', priority, 'key_policy', key_policy, 'expires_after', expires_after, 'enabled', enabled,
-            'condition', nullif(condition, ''), 'mapping', nullif(mapping, '')));
+            'condition', nullif(condition, ''), 'mapping', nullif(mapping, ''),
+            'response_mapping', nullif(response_mapping, ''), 'acknowledge_within', acknowledge_within));
 END
 $$;
-COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text, text) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain().  mapping: translates the data on their way out';
+COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text, text, text, interval) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain().  mapping: translates the data on their way out; response_mapping: reads the document number from the answer; acknowledge_within: how long the target may take to acknowledge';
 
 CREATE OR REPLACE FUNCTION planthub.alter_route(code text, topic_pattern text DEFAULT NULL, endpoint text DEFAULT NULL,
     site text DEFAULT NULL, priority int DEFAULT NULL, key_policy text DEFAULT NULL, expires_after interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL, condition text DEFAULT NULL, mapping text DEFAULT NULL) RETURNS void
+    enabled boolean DEFAULT NULL, condition text DEFAULT NULL, mapping text DEFAULT NULL,
+    response_mapping text DEFAULT NULL, acknowledge_within interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_condition(nullif(condition, ''));
     PERFORM planthub.check_route_mapping(mapping);
+    PERFORM planthub.check_route_mapping(response_mapping);
     PERFORM planthub.config_update('route', code,
         jsonb_strip_nulls(jsonb_build_object('topic_pattern', topic_pattern, 'endpoint', endpoint, 'site', site,
             'priority', priority, 'key_policy', key_policy, 'enabled', enabled)) ||
         CASE WHEN expires_after IS NULL THEN '{}'
              ELSE jsonb_build_object('expires_after', nullif(expires_after, interval '0')) END ||
         CASE WHEN condition IS NULL THEN '{}' ELSE jsonb_build_object('condition', nullif(condition, '')) END ||
-        CASE WHEN mapping IS NULL THEN '{}' ELSE jsonb_build_object('mapping', nullif(mapping, '')) END);
+        CASE WHEN mapping IS NULL THEN '{}' ELSE jsonb_build_object('mapping', nullif(mapping, '')) END ||
+        CASE WHEN response_mapping IS NULL THEN '{}' ELSE jsonb_build_object('response_mapping', nullif(response_mapping, '')) END ||
+        CASE WHEN acknowledge_within IS NULL THEN '{}'
+             ELSE jsonb_build_object('acknowledge_within', nullif(acknowledge_within, interval '0')) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text, text) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages, mapping '''' the data as they are.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
+COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text, text, text, interval) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages, mapping '''' the data as they are, response_mapping '''' and acknowledge_within 0 none.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';
 
 CREATE OR REPLACE FUNCTION planthub.drop_route(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -58,6 +58,9 @@ DECLARE
     n       bigint;
     names   text;
     late    interval;
+    conflicts bigint;
+    rejected bigint;
+    unread  bigint;
 BEGIN
     SELECT count(*), string_agg(e.code, ', ' ORDER BY e.code) INTO n, names
     FROM planthub.endpoint_state AS s JOIN planthub.endpoint AS e ON e.id = s.endpoint WHERE s.state = 'open';
@@ -89,6 +92,23 @@ BEGIN
     RETURN QUERY VALUES ('endpoints without route', CASE WHEN n = 0 THEN 'ok' ELSE 'info' END,
         n || coalesce(': ' || names, ''),
         CASE WHEN n > 0 THEN 'They get nothing: create a route with planthub.create_route(), or drop them.' END);
+
+    SELECT count(*), string_agg(DISTINCT o.system, ', ') INTO n, names FROM planthub.posting_overdue AS o;
+    RETURN QUERY VALUES ('overdue acknowledgements', CASE WHEN n = 0 THEN 'ok' ELSE 'warning' END,
+        n || coalesce(', owed by ' || names, ''),
+        CASE WHEN n > 0 THEN 'See planthub.posting_overdue; ask the target, then tell the outcome with planthub.acknowledge().' END);
+
+    SELECT count(*) FILTER (WHERE p.conflict), count(*) FILTER (WHERE p.state = 'rejected' AND NOT p.conflict),
+           count(*) FILTER (WHERE p.error_code = 'RESPONSE_MAPPING_FAILED')
+    INTO conflicts, rejected, unread FROM planthub.posting AS p
+    WHERE p.at > now() - interval '1 day' AND (p.conflict OR p.state = 'rejected' OR p.error_code IS NOT NULL);
+    RETURN QUERY VALUES
+        ('conflicting acknowledgements', CASE WHEN conflicts = 0 THEN 'ok' ELSE 'warning' END, conflicts || ' within a day',
+         CASE WHEN conflicts > 0 THEN 'A target may have posted twice: see conflicts in planthub.posting_status and its rows in planthub.posting.' END),
+        ('rejected postings', CASE WHEN rejected = 0 THEN 'ok' ELSE 'warning' END, rejected || ' within a day',
+         CASE WHEN rejected > 0 THEN 'See error_text in planthub.posting_status; when the cause is mended, planthub.replay() sends them again.' END),
+        ('unreadable answers', CASE WHEN unread = 0 THEN 'ok' ELSE 'warning' END, unread || ' within a day',
+         CASE WHEN unread > 0 THEN 'Mend the response mapping: see error_text in planthub.posting_status; the deliveries themselves are delivered.' END);
 
     SELECT now() - h.slot_since - h.slot_length INTO late FROM planthub.hub AS h;
     SELECT count(*) INTO n FROM planthub.held AS h, planthub.hub AS b WHERE h.message_slot = (b.slot + 1) % 8;

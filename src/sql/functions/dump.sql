@@ -38,6 +38,8 @@ BEGIN
             WHEN 'rule_check' THEN 'WHERE NOT builtin'
             WHEN 'policy' THEN 'WHERE NOT builtin'
             WHEN 'unit' THEN 'WHERE NOT builtin'
+            WHEN 'outcome_set' THEN 'WHERE NOT builtin'
+            WHEN 'outcome_rule' THEN 'WHERE NOT builtin'
             WHEN 'mapping' THEN 'WHERE NOT builtin'
             WHEN 'mapping_vector' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c

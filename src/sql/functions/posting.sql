@@ -1,27 +1,266 @@
--- posting: acknowledgements of targets.  Re-runnable.
+-- posting: recording what targets say, and showing it.  Rows are only added: the state is computed from them, so that a
+-- worker that records an answer and a session that records an acknowledgement never wait for each other.  Re-runnable.
 
-CREATE OR REPLACE FUNCTION planthub.apply_posting_acknowledged(m planthub.inbound) RETURNS planthub.violation[]
+CREATE OR REPLACE FUNCTION planthub.posting_document(message_id bigint, site text, system text, code text, told_by bigint)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    number bigint := CASE WHEN m.data->>'outbox_id' ~ '^[0-9]{1,18}$' THEN (m.data->>'outbox_id')::bigint END;
-    cause  planthub.message;
+    fact jsonb := (SELECT to_jsonb(coalesce(m.event_id, m.id::text)) FROM planthub.message AS m WHERE m.id = $1);
 BEGIN
-    SELECT o.* INTO cause FROM planthub.delivery AS d JOIN planthub.message AS o ON o.id = d.message_id WHERE d.id = number;
-    IF NOT FOUND THEN
-        RETURN planthub.violation('MAPPING_MISSING', '/data/outbox_id', format('There is no delivery %s.', m.data->>'outbox_id'),
-            'delivery', m.data->>'outbox_id');
-    END IF;
-    INSERT INTO planthub.posting (delivery_id, message_id, site, system, outcome, external_document, error_code, error_text, event_time)
-    VALUES (number, m.id, cause.site, m.system, m.data->>'outcome', m.data->>'external_document', m.data #>> '{error,code}', m.data #>> '{error,text}', m.event_time);
     INSERT INTO planthub.xref (set, system, scope, code, value, message_id)
-    SELECT 'document', m.system, cause.site, m.data->>'external_document', to_jsonb(coalesce(cause.event_id, cause.id::text)), m.id
-    WHERE m.data->>'external_document' IS NOT NULL
-      AND NOT EXISTS (SELECT FROM planthub.xref_find('document', m.data->>'external_document', m.system, cause.site));
-    IF m.data->>'outcome' = 'rejected' THEN
-        PERFORM planthub.open_case(cause.site, coalesce(m.data #>> '{error,code}', 'POSTING_REJECTED'), 'delivery', number::text,
-            format('%s refuses %s %s: %s', m.system, cause.topic, coalesce(cause.event_id, cause.id::text), coalesce(m.data #>> '{error,text}', 'no reason given')));
+    SELECT 'document', $3, $2, $4, fact, coalesce(told_by, $1)
+    WHERE fact IS NOT NULL AND NOT EXISTS (
+        SELECT FROM planthub.xref AS x
+        WHERE x.set = 'document' AND x.system = $3 AND x.scope = $2 AND x.code = $4 AND x.value = fact);
+END
+$$;
+COMMENT ON FUNCTION planthub.posting_document(bigint, text, text, text, bigint) IS 'Internal: enters a document number of a target into the cross-reference: code of the set document, whose value is the id of the event';
+
+CREATE OR REPLACE FUNCTION planthub.record_posting(delivery_id bigint, message_id bigint, route int, site text,
+    endpoint text, system text, response jsonb, error text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    document text := nullif(response->>'external_document', '');
+    state    text := coalesce(response->>'outcome', CASE WHEN document IS NULL THEN 'accepted' ELSE 'posted' END);
+    conflict boolean;
+    entry    jsonb;
+BEGIN
+    IF jsonb_typeof(response) <> 'object' OR state NOT IN ('accepted', 'posted', 'rejected') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = CASE WHEN jsonb_typeof(response) <> 'object' THEN 'the response mapping gives no object'
+                      ELSE format('the response mapping gives the unknown outcome "%s"', state) END,
+            HINT = 'See the comment of column "response_mapping" of planthub.route.';
     END IF;
+    conflict := coalesce(state = 'posted' AND EXISTS (
+        SELECT FROM planthub.posting AS p
+        WHERE p.delivery_id = $1 AND p.state = 'posted' AND NOT p.conflict AND p.external_document <> document), false);
+    INSERT INTO planthub.posting (delivery_id, message_id, at, due_at, slot, late, conflict, state, origin, site, endpoint,
+        system, by, external_document, document_kind, error_code, error_text)
+    SELECT $1, $2, clock_timestamp(), CASE state WHEN 'accepted' THEN clock_timestamp() + r.acknowledge_within END, h.slot,
+        false, conflict, state, 'response', $4, $5, $6, session_user, document, response->>'kind',
+        CASE WHEN $8 IS NOT NULL THEN 'RESPONSE_MAPPING_FAILED' ELSE response #>> '{error,code}' END,
+        coalesce($8, response #>> '{error,text}')
+    FROM planthub.hub AS h LEFT JOIN planthub.route AS r ON r.id = $3;
+    IF document IS NOT NULL AND state = 'posted' AND NOT conflict THEN
+        PERFORM planthub.posting_document($2, $4, $6, document, NULL);
+    END IF;
+    FOR entry IN SELECT e FROM jsonb_array_elements(coalesce(nullif(response->'xref', 'null'), '[]')) AS e LOOP
+        INSERT INTO planthub.xref (set, system, scope, code, value, message_id)
+        SELECT entry->>'set', coalesce(entry->>'system', $6), coalesce(entry->>'scope', $4), entry->>'code', entry->'value', $2
+        WHERE NOT EXISTS (
+            SELECT FROM planthub.xref AS x
+            WHERE x.set = entry->>'set' AND x.system = coalesce(entry->>'system', $6)
+              AND x.scope = coalesce(entry->>'scope', $4) AND x.code = entry->>'code' AND x.value = entry->'value');
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION planthub.record_posting(bigint, bigint, int, text, text, text, jsonb, text) IS 'Internal: called by a worker for a delivered delivery: records what its response mapping gave, or why it failed; neither: there is no mapping, and the acknowledgement is waited for';
+
+-- The idempotency key of a delivery, see engine/item.c: hub, message and endpoint, or source, event and endpoint.
+CREATE OR REPLACE FUNCTION planthub.percent_decode(encoded text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT convert_from(string_agg(CASE WHEN p.part[1] ~ '^%[0-9A-Fa-f]{2}$' THEN decode(substr(p.part[1], 2), 'hex')
+                                   ELSE convert_to(p.part[1], getdatabaseencoding()) END, ''::bytea ORDER BY p.n), getdatabaseencoding())
+    FROM regexp_matches($1, '%[0-9A-Fa-f]{2}|[^%]+|%', 'g') WITH ORDINALITY AS p (part, n)
+$$;
+COMMENT ON FUNCTION planthub.percent_decode(text) IS 'Internal: text without its percent-encoding (RFC 3986, 2.1)';
+
+CREATE OR REPLACE FUNCTION planthub.message_of_key(source text, event text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT max(m.id) FROM planthub.message AS m
+            WHERE m.source = planthub.percent_decode(message_of_key.source) AND m.event_id = planthub.percent_decode(event));
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION planthub.apply_posting_acknowledged(planthub.inbound) IS 'Internal: effect of posting.acknowledged: the outcome in the target and its document number; a refusal becomes a case';
+COMMENT ON FUNCTION planthub.message_of_key(text, text) IS 'Internal: the message that an idempotency key with source and event is about; null: none';
+
+CREATE OR REPLACE FUNCTION planthub.delivery_of_key(key text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parts   text[];
+    message bigint;
+BEGIN
+    IF key ~ '^[0-9]{1,18}$' THEN
+        RETURN (SELECT d.id FROM planthub.delivery AS d WHERE d.id = key::bigint);
+    END IF;
+    parts := regexp_match(key, '^' || planthub.hub_id() || '-([0-9]{1,18})-(.+)$');
+    IF parts IS NOT NULL THEN
+        message := parts[1];
+        parts := ARRAY[NULL, NULL, parts[2]];
+    ELSE
+        parts := regexp_match(key, '^([^#@]+)#([^#@]+)@(.+)$');
+        message := planthub.message_of_key(parts[1], parts[2]);
+    END IF;
+    RETURN (SELECT max(d.id) FROM planthub.delivery AS d
+            JOIN planthub.lane AS l ON l.id = d.lane
+            JOIN planthub.endpoint AS e ON e.id = l.endpoint
+            WHERE d.message_id = message AND e.code = parts[3]);
+END
+$$;
+COMMENT ON FUNCTION planthub.delivery_of_key(text) IS 'Internal: the delivery with a number, or the newest one with an idempotency key; null: there is none';
+
+-- What an acknowledgement is about, as a row of planthub.posting that has no state yet.
+CREATE OR REPLACE FUNCTION planthub.posting_of_key(key text) RETURNS planthub.posting
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    subject planthub.posting;
+BEGIN
+    SELECT d.id, d.message_id, d.site, e.code, e.system
+    INTO subject.delivery_id, subject.message_id, subject.site, subject.endpoint, subject.system
+    FROM planthub.delivery AS d
+    JOIN planthub.lane AS l ON l.id = d.lane
+    JOIN planthub.endpoint AS e ON e.id = l.endpoint
+    WHERE d.id = planthub.delivery_of_key(key);
+    IF NOT FOUND AND key ~ '^[0-9]{1,18}$' THEN     -- its slot has been reused meanwhile
+        SELECT p.delivery_id, p.message_id, p.site, p.endpoint, p.system
+        INTO subject.delivery_id, subject.message_id, subject.site, subject.endpoint, subject.system
+        FROM planthub.posting AS p WHERE p.delivery_id = key::bigint LIMIT 1;
+    END IF;
+    RETURN subject;
+END
+$$;
+COMMENT ON FUNCTION planthub.posting_of_key(text) IS 'Internal: delivery, message, site, endpoint and system that an acknowledgement is about; nulls: unknown';
+
+CREATE OR REPLACE FUNCTION planthub.acknowledge(delivery text, outcome text, external_document text DEFAULT NULL,
+    error_code text DEFAULT NULL, error_text text DEFAULT NULL, system text DEFAULT NULL, message_id bigint DEFAULT NULL)
+RETURNS TABLE (result text, code text, delivery_id bigint, state text, late boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    subject  planthub.posting;
+    document constant text := nullif($3, '');
+    before   record;
+BEGIN
+    IF $2 IS NULL OR $2 NOT IN ('posted', 'accepted', 'rejected') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('unknown outcome "%s"', $2),
+            HINT = 'Use posted, accepted or rejected.';
+    END IF;
+    subject := planthub.posting_of_key($1);
+    IF subject.delivery_id IS NULL OR $6 <> subject.system THEN
+        RETURN QUERY VALUES ('unknown', 'ACK_UNKNOWN', NULL::bigint, NULL::text, NULL::boolean);
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('planthub.posting', subject.delivery_id));
+    SELECT max(p.due_at) AS due_at, bool_or(p.state = 'posted') AS is_posted,
+           (array_agg(p.state ORDER BY p.state = 'posted' DESC, p.origin, p.at DESC))[1] AS state,
+           (array_agg(p.external_document) FILTER (WHERE p.state = 'posted' AND p.external_document IS NOT NULL)) AS documents
+    INTO before FROM planthub.posting AS p WHERE p.delivery_id = subject.delivery_id AND NOT p.conflict;
+    subject.at := clock_timestamp();
+    subject.state := $2;
+    subject.late := coalesce(subject.at > before.due_at AND NOT before.is_posted, false);
+    subject.conflict := coalesce(before.is_posted
+        AND ($2 = 'rejected' OR $2 = 'posted' AND document <> ALL (before.documents)), false);
+    IF before.state = $2 AND NOT subject.conflict AND (document IS NULL OR document = ANY (before.documents) OR $2 <> 'posted')
+       OR before.is_posted AND $2 = 'accepted' THEN
+        RETURN QUERY VALUES ('ignored', 'DUPLICATE_IGNORED', subject.delivery_id, before.state, subject.late);
+        RETURN;
+    END IF;
+    INSERT INTO planthub.posting (delivery_id, message_id, at, told_by, slot, late, conflict, state, origin, site, endpoint,
+        system, by, external_document, error_code, error_text)
+    SELECT subject.delivery_id, subject.message_id, subject.at, $7, h.slot, subject.late, subject.conflict, $2, 'acknowledgement',
+        subject.site, subject.endpoint, subject.system, session_user, document, $4, $5
+    FROM planthub.hub AS h;
+    IF document IS NOT NULL AND $2 = 'posted' AND NOT subject.conflict THEN
+        PERFORM planthub.posting_document(subject.message_id, subject.site, subject.system, document, $7);
+    END IF;
+    RETURN QUERY VALUES (CASE WHEN subject.conflict THEN 'conflict' ELSE 'recorded' END,
+        CASE WHEN subject.conflict THEN 'DUPLICATE_CONFLICT' END, subject.delivery_id,
+        CASE WHEN subject.conflict THEN before.state ELSE $2 END, subject.late);
+END
+$$;
+COMMENT ON FUNCTION planthub.acknowledge(text, text, text, text, text, text, bigint) IS
+'Records what a target says about a delivery that it has taken.  delivery: its number, or the idempotency key it was sent with; outcome: posted, accepted or rejected; error: also of something that went wrong beside a success; system: who says so (null: not checked); message_id: the message that tells it.  result: recorded; ignored (DUPLICATE_IGNORED, nothing new); conflict (DUPLICATE_CONFLICT, recorded but changes nothing: another document than before, or a refusal of what is posted); unknown (ACK_UNKNOWN: no such delivery to that system)';
+
+-- What a target refuses, contradicts, or tells about something it was never sent is for a person to look at.
+CREATE OR REPLACE FUNCTION planthub.apply_posting_acknowledged(m planthub.inbound) RETURNS planthub.violation[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    told  record;
+    title text;
+    code  text;
+BEGIN
+    SELECT * INTO told FROM planthub.acknowledge(m.data->>'outbox_id', m.data->>'outcome', m.data->>'external_document',
+        m.data #>> '{error,code}', m.data #>> '{error,text}', m.system, m.id);
+    code := told.code;
+    CASE told.result
+        WHEN 'unknown' THEN
+            title := format('%s acknowledges "%s", which was never sent to it', m.system, m.data->>'outbox_id');
+        WHEN 'conflict' THEN
+            title := format('%s says %s of delivery %s, which is %s already', m.system,
+                concat_ws(' ', m.data->>'outcome', m.data->>'external_document'), told.delivery_id, told.state);
+        WHEN 'ignored' THEN
+            RETURN planthub.violation(code, '/data', format('Delivery %s is %s already.', told.delivery_id, told.state));
+        ELSE
+            IF told.state <> 'rejected' THEN
+                RETURN NULL;
+            END IF;
+            code := coalesce(m.data #>> '{error,code}', 'POSTING_REJECTED');
+            title := format('%s refuses delivery %s: %s', m.system, told.delivery_id, coalesce(m.data #>> '{error,text}', 'no reason given'));
+    END CASE;
+    PERFORM planthub.open_case(m.site, code, 'delivery', coalesce(told.delivery_id::text, m.data->>'outbox_id'), title);
+    RETURN CASE WHEN told.result <> 'recorded' THEN planthub.violation(code, '/data/outbox_id', title || '.') END;
+END
+$$;
+COMMENT ON FUNCTION planthub.apply_posting_acknowledged(planthub.inbound) IS 'Internal: effect of posting.acknowledged: the outcome in the target and its document number; refusals, contradictions and what is about no delivery become cases';
+
+CREATE OR REPLACE VIEW planthub.posting_status AS
+SELECT p.delivery_id, p.message_id, m.topic, m.key, p.site, p.system, p.endpoint, p.state, p.external_document,
+       p.document_kind, p.accepted_at, p.posted_at, p.due_at,
+       p.late OR p.state = 'accepted' AND coalesce(p.due_at < now(), false) AS late, p.conflicts,
+       p.error_code, p.error_text
+FROM (
+    SELECT x.delivery_id, x.message_id, max(x.site) AS site, max(x.system) AS system, max(x.endpoint) AS endpoint,
+           (array_agg(x.state ORDER BY x.state = 'posted' DESC, x.origin, x.at DESC) FILTER (WHERE NOT x.conflict))[1] AS state,
+           (array_agg(x.external_document ORDER BY x.state = 'posted' DESC, x.at) FILTER (WHERE x.state <> 'rejected' AND NOT x.conflict AND x.external_document IS NOT NULL))[1] AS external_document,
+           (array_agg(x.document_kind ORDER BY x.at) FILTER (WHERE x.document_kind IS NOT NULL))[1] AS document_kind,
+           min(x.at) FILTER (WHERE x.state = 'accepted') AS accepted_at,
+           min(x.at) FILTER (WHERE x.state = 'posted' AND NOT x.conflict) AS posted_at,
+           max(x.due_at) AS due_at, bool_or(x.late) AS late,
+           (count(*) FILTER (WHERE x.conflict) + greatest(count(DISTINCT x.external_document) FILTER (WHERE x.state = 'posted' AND NOT x.conflict) - 1, 0))::int AS conflicts,
+           (array_agg(x.error_code ORDER BY x.at DESC))[1] AS error_code,
+           (array_agg(x.error_text ORDER BY x.at DESC))[1] AS error_text
+    FROM planthub.posting AS x GROUP BY x.delivery_id, x.message_id) AS p
+LEFT JOIN planthub.message AS m ON m.id = p.message_id;
+COMMENT ON VIEW planthub.posting_status IS 'Delivered is not posted: what became of each delivery in its target, for routes with a response mapping or a deadline and for what was acknowledged';
+COMMENT ON COLUMN planthub.posting_status.delivery_id IS 'The delivery';
+COMMENT ON COLUMN planthub.posting_status.message_id IS 'Its message';
+COMMENT ON COLUMN planthub.posting_status.topic IS 'Topic of the message; null when its log slot has been reused';
+COMMENT ON COLUMN planthub.posting_status.key IS 'Ordering key';
+COMMENT ON COLUMN planthub.posting_status.site IS 'Site of the message';
+COMMENT ON COLUMN planthub.posting_status.system IS 'System of the endpoint';
+COMMENT ON COLUMN planthub.posting_status.endpoint IS 'Endpoint it went to';
+COMMENT ON COLUMN planthub.posting_status.state IS 'accepted: taken, the acknowledgement is waited for; posted: done; rejected: refused after it was taken';
+COMMENT ON COLUMN planthub.posting_status.external_document IS 'Number of the document in the target: the first one it told; while it is only accepted what the target called it, such as a job';
+COMMENT ON COLUMN planthub.posting_status.document_kind IS 'Kind of the document';
+COMMENT ON COLUMN planthub.posting_status.accepted_at IS 'When the target took it, without posting it yet';
+COMMENT ON COLUMN planthub.posting_status.posted_at IS 'When the hub learned that it is posted';
+COMMENT ON COLUMN planthub.posting_status.due_at IS 'When the acknowledgement is due at the latest; null: no deadline';
+COMMENT ON COLUMN planthub.posting_status.late IS 'Whether it is overdue, or came after the deadline';
+COMMENT ON COLUMN planthub.posting_status.conflicts IS 'How often the target contradicted itself: more than one document, or a refusal of what is posted';
+COMMENT ON COLUMN planthub.posting_status.error_code IS 'Code of the error that was told last, also beside a success; RESPONSE_MAPPING_FAILED: the answer could not be read';
+COMMENT ON COLUMN planthub.posting_status.error_text IS 'What it says';
+
+CREATE OR REPLACE VIEW planthub.posting_overdue AS
+SELECT p.delivery_id, p.message_id, m.topic, m.key, p.site, p.system, p.endpoint, p.at AS accepted_at, p.due_at,
+       now() - p.due_at AS age, p.error_code, p.error_text
+FROM planthub.posting AS p
+LEFT JOIN planthub.message AS m ON m.id = p.message_id
+WHERE p.state = 'accepted' AND p.due_at < now()
+  AND NOT EXISTS (SELECT FROM planthub.posting AS x
+                  WHERE x.delivery_id = p.delivery_id AND x.state <> 'accepted' AND NOT x.conflict);
+COMMENT ON VIEW planthub.posting_overdue IS 'Deliveries that their target took and has not acknowledged in time';
+COMMENT ON COLUMN planthub.posting_overdue.delivery_id IS 'The delivery';
+COMMENT ON COLUMN planthub.posting_overdue.message_id IS 'Its message';
+COMMENT ON COLUMN planthub.posting_overdue.topic IS 'Topic of the message';
+COMMENT ON COLUMN planthub.posting_overdue.key IS 'Ordering key';
+COMMENT ON COLUMN planthub.posting_overdue.site IS 'Site of the message';
+COMMENT ON COLUMN planthub.posting_overdue.system IS 'System that owes the acknowledgement';
+COMMENT ON COLUMN planthub.posting_overdue.endpoint IS 'Endpoint it went to';
+COMMENT ON COLUMN planthub.posting_overdue.accepted_at IS 'When the target took it';
+COMMENT ON COLUMN planthub.posting_overdue.due_at IS 'When the acknowledgement was due';
+COMMENT ON COLUMN planthub.posting_overdue.age IS 'Since when it is overdue';
+COMMENT ON COLUMN planthub.posting_overdue.error_code IS 'RESPONSE_MAPPING_FAILED: the answer to the request could not be read';
+COMMENT ON COLUMN planthub.posting_overdue.error_text IS 'What it says';

@@ -24,6 +24,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       AND NOT EXISTS (SELECT FROM planthub.held AS h WHERE h.delivery_id = d.id)
       AND NOT EXISTS (SELECT FROM planthub.attempt AS a WHERE a.delivery_id = d.id
                       AND a.outcome IN ('success', 'duplicate', 'expired', 'discarded'))
+    UNION ALL
+    SELECT 'waiting for an acknowledgement', count(*) FROM planthub.posting AS p
+    WHERE p.slot = $1 AND p.state = 'accepted' AND p.due_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM planthub.posting AS x
+                      WHERE x.delivery_id = p.delivery_id AND x.state <> 'accepted' AND NOT x.conflict)
 $$;
 COMMENT ON FUNCTION planthub.slot_open(int) IS 'Internal: how many deliveries still need a log slot';
 
@@ -45,7 +50,7 @@ BEGIN
     END IF;
     FOR need IN SELECT o.what, o.deliveries FROM planthub.slot_open(next) AS o WHERE o.deliveries > 0 LOOP
         RAISE NOTICE USING MESSAGE = format('log slot %s is still needed by %s deliveries: %s', next, need.deliveries, need.what),
-            HINT = 'Release, replay or discard them; see planthub.delivery_status and planthub.status().';
+            HINT = 'Release, replay or discard them, or acknowledge what the target has; see planthub.delivery_status, planthub.posting_overdue and planthub.status().';
     END LOOP;
     IF FOUND THEN
         RETURN false;
@@ -57,7 +62,7 @@ BEGIN
     FROM planthub.lane_cursor AS c
     JOIN planthub.lane_window AS w ON w.lane = c.lane AND w.batch_no >= least(c.oldest_open, c.batch_no)
     WHERE w.slot = next;
-    EXECUTE format('TRUNCATE planthub.message_%1$s, planthub.delivery_%1$s, planthub.attempt_%1$s, planthub.lane_window_%1$s', next);
+    EXECUTE format('TRUNCATE planthub.message_%1$s, planthub.delivery_%1$s, planthub.attempt_%1$s, planthub.posting_%1$s, planthub.lane_window_%1$s', next);
     UPDATE planthub.hub SET slot = next, slot_since = now();
     PERFORM planthub.log_operation('rotate', jsonb_build_object('slot', next, 'force', force), 1);
     RETURN true;

@@ -56,7 +56,13 @@ BEGIN
                d.message_id, d.delivery_id
         FROM d JOIN planthub.attempt AS a ON a.delivery_id = d.delivery_id
         UNION ALL
-        SELECT d.held_since, 4, 'held', d.site, d.system, d.endpoint, d.state,
+        SELECT p.at, 4, 'posting', d.site, d.system, d.endpoint, CASE WHEN p.conflict THEN 'conflict' ELSE p.state END,
+               concat_ws(', ', 'document ' || p.external_document, CASE WHEN p.late THEN 'late' END, 'due at ' || p.due_at,
+                         p.error_code, p.error_text),
+               d.message_id, d.delivery_id
+        FROM d JOIN planthub.posting AS p ON p.delivery_id = d.delivery_id
+        UNION ALL
+        SELECT d.held_since, 5, 'held', d.site, d.system, d.endpoint, d.state,
                concat_ws(', ', d.reason, 'next try at ' || d.next_attempt_at,
                          'waits for delivery ' || CASE d.state WHEN 'blocked' THEN (
                              SELECT min(o.delivery_id) FROM planthub.held AS h
@@ -65,7 +71,7 @@ BEGIN
                d.message_id, d.delivery_id
         FROM d WHERE d.held_since IS NOT NULL
         UNION ALL
-        SELECT o.at, 5, 'operation', NULL, NULL, NULL, o.verb, concat_ws(', ', 'by ' || o.by, o.arguments ->> 'reason'),
+        SELECT o.at, 6, 'operation', NULL, NULL, NULL, o.verb, concat_ws(', ', 'by ' || o.by, o.arguments ->> 'reason'),
                (o.arguments ->> 'message_id')::bigint, (o.arguments ->> 'delivery_id')::bigint
         FROM planthub.operation_log AS o
         WHERE (o.arguments ->> 'message_id')::bigint = ANY (messages)

@@ -44,6 +44,7 @@ CREATE TABLE planthub.endpoint (
     retry_cap          interval NOT NULL DEFAULT '10 min' CHECK (retry_cap <= '30 days'),
     breaker_threshold  int NOT NULL DEFAULT 5 CHECK (breaker_threshold BETWEEN 1 AND 1000),
     idempotent         boolean NOT NULL DEFAULT true,
+    outcome_set        text COLLATE "C" REFERENCES planthub.outcome_set,
     xml_profile        jsonb CHECK (jsonb_typeof(xml_profile) = 'object'),
     CONSTRAINT endpoint_retry_check CHECK (retry_cap >= retry_base),
     CONSTRAINT endpoint_xml_check CHECK (xml_profile IS NULL OR content_mode = 'plain')
@@ -69,6 +70,7 @@ COMMENT ON COLUMN planthub.endpoint.max_attempts IS 'Attempts that may have reac
 COMMENT ON COLUMN planthub.endpoint.retry_base IS 'First back-off; doubled with every attempt, with full jitter';
 COMMENT ON COLUMN planthub.endpoint.retry_cap IS 'Longest back-off';
 COMMENT ON COLUMN planthub.endpoint.breaker_threshold IS 'Failures in a row after which the endpoint is probed with single requests only';
+COMMENT ON COLUMN planthub.endpoint.outcome_set IS 'Outcome rules that say what its answers mean, such as sap-odata; null: the status alone does';
 COMMENT ON COLUMN planthub.endpoint.idempotent IS 'Whether the target recognises the idempotency key; if not, uncertain outcomes are held in_doubt instead of repeated';
 
 CREATE TABLE planthub.topic (
@@ -106,7 +108,9 @@ CREATE TABLE planthub.route (
     enabled        boolean NOT NULL DEFAULT true,
     lane           int NOT NULL REFERENCES planthub.lane,
     condition      text CHECK (condition <> ''),
-    mapping        text COLLATE "C" CHECK (mapping ~ '^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8}(:.+)?)?$')
+    mapping        text COLLATE "C" CHECK (mapping ~ '^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8}(:.+)?)?$'),
+    response_mapping text COLLATE "C" CHECK (response_mapping ~ '^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8}(:.+)?)?$'),
+    acknowledge_within interval CHECK (acknowledge_within > '0')
 );
 COMMENT ON TABLE planthub.route IS 'Which messages go to which endpoint, and how';
 COMMENT ON COLUMN planthub.route.id IS 'Short number used in the log tables';
@@ -120,6 +124,8 @@ COMMENT ON COLUMN planthub.route.expires_after IS 'Age at which a delivery is no
 COMMENT ON COLUMN planthub.route.enabled IS 'A disabled route gives no deliveries to new messages; those it gave are still sent';
 COMMENT ON COLUMN planthub.route.condition IS 'JMESPath expression over the data (@, $) and attributes ($env) of a message; the route takes those for which it is true (not false, null, "", [] or {}); null: all.  When it cannot be evaluated, the delivery is parked as CONDITION_FAILED';
 COMMENT ON COLUMN planthub.route.mapping IS 'Mapping of the data on their way out, applied when a worker takes the message: a name (its active version for the site of the message), name@3 or name@3:P1; null: the data as they are.  When it fails, the delivery is parked as MAPPING_FAILED with the list of errors';
+COMMENT ON COLUMN planthub.route.response_mapping IS 'Mapping of the answer to a success: {"status", "headers", "body", "request", "delivery", "message"} becomes {"outcome": "posted", "accepted" or "rejected", "external_document", "kind", "error": {"code", "text"}, "xref": [{"set", "code", "value"}]}, each of them optional; without an outcome a document means posted.  When it fails, the delivery stays delivered and planthub.posting_status tells the error';
+COMMENT ON COLUMN planthub.route.acknowledge_within IS 'Time within which the target must acknowledge what it has accepted; after it the delivery is in planthub.posting_overdue; null: no deadline';
 COMMENT ON COLUMN planthub.route.lane IS 'Lane of its endpoint and priority; found or made by a trigger';
 
 CREATE TABLE planthub.pause (
@@ -169,4 +175,6 @@ COMMENT ON CONSTRAINT route_priority_check ON planthub.route IS 'Use 0 (first) t
 COMMENT ON CONSTRAINT route_key_policy_check ON planthub.route IS 'Use block or skip';
 COMMENT ON CONSTRAINT route_condition_check ON planthub.route IS 'Leave it out when every message of the topic and site is wanted';
 COMMENT ON CONSTRAINT route_mapping_check ON planthub.route IS 'Use the name of a mapping, or one of its versions, such as order-to-mes@3 or order-to-mes@3:P1';
+COMMENT ON CONSTRAINT route_response_mapping_check ON planthub.route IS 'Use the name of a mapping, or one of its versions, such as sap-response@3 or sap-response@3:P1';
+COMMENT ON CONSTRAINT route_acknowledge_within_check ON planthub.route IS 'Use a positive interval';
 COMMENT ON CONSTRAINT route_expires_after_check ON planthub.route IS 'Use a positive interval';

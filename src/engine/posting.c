@@ -1,0 +1,189 @@
+/*
+ * posting.c
+ *	  Delivered is not posted.
+ *
+ * The mapping and what it wants to be written run in a subtransaction: when either fails, the delivery is recorded as
+ * accepted with the error, because the target has it already and must not get it again.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "engine/posting.h"
+#include "engine/sql.h"
+#include "json/mapping.h"
+#include "pg/careful.h"
+
+/* One delivered item. */
+typedef struct Work
+{
+	const PhItem *item;
+	const PhRoute *route;
+	const PhEndpoint *endpoint;
+	const char *error;			/* of a mapping that failed */
+} Work;
+
+static void
+put(PhValue *object, const char *name, PhValue value)
+{
+	ph_object_append(object, name, strlen(name), &value);
+}
+
+static void
+put_text(PhValue *object, const char *name, const char *value)
+{
+	put(object, name, value == NULL ? ph_value_null() : ph_value_text(value));
+}
+
+/* What the event says is UTF-8, whatever the encoding of the server. */
+static void
+put_utf8(PhValue *object, const char *name, const char *value)
+{
+	put_text(object, name, value == NULL ? NULL : pg_any_to_server(value, (int) strlen(value), PG_UTF8));
+}
+
+static PhValue
+delivery_value(const Work *work)
+{
+	PhValue		delivery = ph_object_new(6);
+
+	put(&delivery, "id", ph_value_int(work->item->delivery_id));
+	put_text(&delivery, "route", work->route->code);
+	put_text(&delivery, "endpoint", work->endpoint->code);
+	put_text(&delivery, "system", work->endpoint->system);
+	put_utf8(&delivery, "idempotency_key", work->item->idempotency_key);
+	put(&delivery, "attempts", ph_value_int(work->item->attempts));
+	ph_object_finish(&delivery);
+	return delivery;
+}
+
+static PhValue
+message_value(const Work *work)
+{
+	const PhItem *item = work->item;
+	PhValue		message = ph_object_new(8);
+
+	put(&message, "id", ph_value_int(item->message_id));
+	put_utf8(&message, "type", item->event.type);
+	put_utf8(&message, "source", item->event.source);
+	put_utf8(&message, "event_id", item->event.id);
+	put_utf8(&message, "subject", item->event.subject);
+	put_utf8(&message, "time", item->event.time);
+	put_text(&message, "key", item->key);
+	put_text(&message, "site", item->site);
+	ph_object_finish(&message);
+	return message;
+}
+
+static Jsonb *
+make_document(const Work *work)
+{
+	PhValue		document = ph_object_new(6);
+
+	ph_answer_append(&document, work->item->answer);
+	put(&document, "request", ph_answer_parse(work->item->event.data, work->item->event.data_len));
+	put(&document, "delivery", delivery_value(work));
+	put(&document, "message", message_value(work));
+	ph_object_finish(&document);
+	return ph_value_to_jsonb(&document, NULL);
+}
+
+static Jsonb *
+make_env(const Work *work)
+{
+	PhValue		env = ph_object_new(3);
+
+	put_text(&env, "system", work->endpoint->system);
+	put_text(&env, "endpoint", work->endpoint->code);
+	put_text(&env, "site", work->item->site);
+	ph_object_finish(&env);
+	return ph_value_to_jsonb(&env, NULL);
+}
+
+static void
+write_posting(const Work *work, Jsonb *response, const char *error)
+{
+	static PhStatement record = {
+		"SELECT planthub.record_posting($1, $2, $3, $4, $5, $6, $7, $8)",
+		8, {INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID}
+	};
+	Datum		values[8];
+	char		nulls[] = "        ";
+
+	values[0] = Int64GetDatum(work->item->delivery_id);
+	values[1] = Int64GetDatum(work->item->message_id);
+	values[2] = Int32GetDatum(work->route->id);
+	values[3] = CStringGetTextDatum(work->item->site);
+	values[4] = CStringGetTextDatum(work->endpoint->code);
+	values[5] = CStringGetTextDatum(work->endpoint->system);
+	values[6] = JsonbPGetDatum(response);
+	values[7] = CStringGetTextDatum(error == NULL ? "" : error);
+	nulls[6] = response == NULL ? 'n' : ' ';
+	nulls[7] = error == NULL ? 'n' : ' ';
+	ph_sql_run(&record, values, nulls, SPI_OK_SELECT);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+map_and_write(void *arg)
+{
+	Work	   *work = arg;
+	const PhMapping *mapping = ph_mapping_get(work->route->response_mapping, work->item->site);
+	Jsonb	   *errors = NULL;
+	Jsonb	   *response = ph_mapping_apply(mapping, make_document(work), make_env(work), &errors);
+
+	if (response == NULL)
+		work->error = JsonbToCString(NULL, &errors->root, VARSIZE(errors));
+	else
+		write_posting(work, response, NULL);
+}
+
+static void
+record(Work *work)
+{
+	const char *error = NULL;
+
+	if (work->route->response_mapping == NULL)
+	{
+		write_posting(work, NULL, NULL);
+		return;
+	}
+	if (work->item->answer == NULL)
+		error = "the answer was not kept: the response mapping came after the request";
+	else if (ph_careful(map_and_write, work, &error))
+		error = work->error;
+	if (error != NULL)
+		write_posting(work, NULL, error);
+}
+
+void
+ph_posting_record(const PhConfig *config, PhItem **items, int n)
+{
+	MemoryContext scratch = NULL;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		const PhItem *item = items[i];
+		Work		work = {item, ph_config_route(config, item->route)};
+		const PhLane *lane = ph_config_lane(config, item->lane);
+		MemoryContext old;
+
+		if (item->fate != PH_FATE_SEND || !item->recorded_attempt || work.route == NULL || !work.route->posts ||
+			lane == NULL || (item->outcome != PH_OUTCOME_SUCCESS && item->outcome != PH_OUTCOME_DUPLICATE))
+			continue;
+		work.endpoint = &config->endpoints[lane->endpoint];
+		if (scratch == NULL)
+			scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub posting", ALLOCSET_DEFAULT_SIZES);
+		old = MemoryContextSwitchTo(scratch);
+		record(&work);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(scratch);
+	}
+	if (scratch != NULL)
+		MemoryContextDelete(scratch);
+}
