@@ -9,7 +9,7 @@ DECLARE
         'require_contract|schema_(narrowed|narrowed_values|narrowed_members|narrowed_branches|follow|types))$';
     operators   constant text := '^(release_parked|reject_parked|release_due|close_case|pause|resume|release|discard|replay|acknowledge|start|stop)$';
     publishers  constant text := '^(receive(_many)?|publish(_many)?|contract_violations)$';
-    integrators constant text := '^(set_source|drop_source|allow_topic|set_policy|(create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(create|drop)_outcome_set|(set|drop)_outcome_rule|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
+    integrators constant text := '^(set_source|drop_source|allow_topic|(drain|clear)_staging|set_policy|(create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(create|drop)_outcome_set|(set|drop)_outcome_rule|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
     admins      constant text := '^(set_effect|set_rule|add_check|drop_check|arm|rotate|grant_access|revoke_access)$';
     wanted      text;
 BEGIN
@@ -29,6 +29,9 @@ BEGIN
     RETURN QUERY
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure) FROM pg_proc AS p
         WHERE p.pronamespace = 'planthub'::regnamespace AND p.proname ~ wanted ORDER BY p.proname;
+    IF capability IN ('integrator', 'admin') THEN
+        RETURN NEXT 'INSERT (batch, event) ON planthub.staging';
+    END IF;
     IF capability <> 'publisher' THEN
         RETURN QUERY
             SELECT format('SELECT ON %s', c.oid::regclass) FROM pg_class AS c
@@ -84,6 +87,6 @@ BEGIN
     REVOKE ALL ON ALL TABLES IN SCHEMA planthub FROM PUBLIC;
     REVOKE ALL ON ALL SEQUENCES IN SCHEMA planthub FROM PUBLIC;
     REVOKE ALL ON ALL ROUTINES IN SCHEMA planthub FROM PUBLIC;
-    REVOKE ALL ON TYPE planthub.replayed, planthub.inbound, planthub.violation, planthub.line, planthub.stock_change FROM PUBLIC;
+    REVOKE ALL ON TYPE planthub.replayed, planthub.inbound, planthub.violation, planthub.line, planthub.stock_change, planthub.verdict FROM PUBLIC;
 END
 $$;
