@@ -4,12 +4,16 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/transam.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "engine/assign.h"
 #include "engine/work.h"
+#include "pg/settings.h"
 #include "pg/worker.h"
 
 #define RETAKE_MS			1000	/* until the next try for a lane that another worker still owns */
@@ -149,6 +153,7 @@ void
 ph_assign_take_lanes(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool		recovered = false;
 	int			i;
 	int			j;
 
@@ -168,10 +173,13 @@ ph_assign_take_lanes(void)
 			if (!ok)
 				ph_lane_release(&lane->state);
 			lane->wants_claim = lane->wants_due = true;
+			recovered = recovered || !dlist_is_empty(&lane->state.recoveries);
 			if (lane->state.leased)
 				ph_work_sweep_soon(now);
 			else
 				ph_work.take_at = TimestampTzPlusMilliseconds(now, RETAKE_MS);
 		}
 	}
+	if (recovered && strcmp(ph_debug_crash, "recovered") == 0)
+		kill(MyProcPid, SIGKILL);
 }

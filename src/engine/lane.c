@@ -553,7 +553,7 @@ remember_recovery(PhLaneState *lane, const WindowRow *window)
 
 /* Writes the part rows[from..to) of a window as a recovery of its own. */
 static void
-add_recovery(PhLaneState *lane, const WindowRow *origin, const PhDeliveryRow *rows, int from, int to)
+add_recovery(PhLaneState *lane, const WindowRow *origin, int crashes, const PhDeliveryRow *rows, int from, int to)
 {
 	WindowRow	window = *origin;
 
@@ -562,7 +562,7 @@ add_recovery(PhLaneState *lane, const WindowRow *origin, const PhDeliveryRow *ro
 	window.first_id = rows[from].id;
 	window.last_id = rows[to - 1].id;
 	window.deliveries = to - from;
-	window.crashes = origin->crashes + 1;
+	window.crashes = crashes;
 	window.started = false;
 	remember_recovery(lane, &window);
 	append_window(lane, &window, oldest_open_window(lane, window.batch_no));
@@ -600,12 +600,10 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 		return;
 	for (i = 0; i < nopen; i++)
 		ids[i] = open_ones[i].id;
-	if (!window->started)
-		remember_recovery(lane, window);
-	else if (window->deliveries == 1 && crashes >= PH_CRASHES_TO_PARK)
+	if (window->started && window->deliveries == 1 && crashes >= PH_CRASHES_TO_PARK)
 		ph_held_insert_leftover(lane->id, ids, 1, crashes, "parked", "WORKER_CRASHED",
 								psprintf("the worker crashed %d times while it had this delivery", crashes));
-	else if (!idempotent)
+	else if (window->started && !idempotent)
 		ph_held_insert_leftover(lane->id, ids, nopen, crashes, "in_doubt", "WORKER_CRASHED",
 								"the worker crashed before it recorded an outcome; the request may have been sent");
 	else
@@ -614,13 +612,16 @@ recover_window(PhLaneState *lane, const WindowRow *window, bool idempotent)
 		int			last = position_of(open_ones[nopen - 1].id, all);
 		int			middle = position_of(open_ones[nopen / 2].id, all);
 
-		if (nopen > 1 && crashes >= PH_CRASHES_TO_SUSPECT)
+		/* What waited for its turn is written again too: every row says where the oldest open window is. */
+		if (!window->started)
+			add_recovery(lane, window, window->crashes, all, first, last + 1);
+		else if (nopen > 1 && crashes >= PH_CRASHES_TO_SUSPECT)
 		{
-			add_recovery(lane, window, all, first, middle);
-			add_recovery(lane, window, all, middle, last + 1);
+			add_recovery(lane, window, crashes, all, first, middle);
+			add_recovery(lane, window, crashes, all, middle, last + 1);
 		}
 		else
-			add_recovery(lane, window, all, first, last + 1);
+			add_recovery(lane, window, crashes, all, first, last + 1);
 	}
 }
 

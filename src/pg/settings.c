@@ -20,7 +20,7 @@ int			ph_workers = 1;
 static bool
 check_debug_crash(char **newval, void **extra, GucSource source)
 {
-	static const char *const points[] = {"", "claimed", "taken", "sent", "answered", "recording", "recorded"};
+	static const char *const points[] = {"", "claimed", "taken", "sent", "answered", "recording", "recorded", "recovered"};
 	int			i;
 
 	for (i = 0; i < lengthof(points); i++)
@@ -30,7 +30,7 @@ check_debug_crash(char **newval, void **extra, GucSource source)
 	}
 	if (strncmp(*newval, "key=", 4) == 0)
 		return true;
-	GUC_check_errdetail("The points are \"claimed\", \"taken\", \"sent\", \"answered\", \"recording\", \"recorded\", and \"key=\" with a key.");
+	GUC_check_errdetail("The points are \"claimed\", \"taken\", \"sent\", \"answered\", \"recording\", \"recorded\", \"recovered\", and \"key=\" with a key.");
 	return false;
 }
 
@@ -42,7 +42,7 @@ ph_settings_define(void)
 							NULL, &ph_claim_size, 1000, 1, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("planthub.debug_crash",
 							   "Makes a worker kill itself at a point of its work.",
-							   "For tests: claimed, taken (from held), sent, answered, recording, recorded, or key= and an ordering key.",
+							   "For tests: claimed, taken (from held), sent, answered, recording, recorded, recovered (after taking over from a crashed worker), or key= and an ordering key.",
 							   &ph_debug_crash, "", PGC_SIGHUP, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL | GUC_SUPERUSER_ONLY,
 							   check_debug_crash, NULL, NULL);
 	DefineCustomBoolVariable("planthub.enabled",

@@ -173,6 +173,26 @@ equal(attempts('pm'), ['', '', '', ''], 'postmaster: nothing is recorded')
 peer.control(reset=True, release=True)
 arrives('pm', KEYS, 'postmaster')
 
+# ---- killed again and again while it takes over ----
+
+target('over')
+peer.control(behaviour='hold', match={'path': '/over'})
+publish('over', 'A')
+ok(soon(lambda: len(received('over')) == 1), 'takeover: a request is under way')
+hub.sql("SELECT planthub.publish('t.over', '{\"n\": 1}', 'B', 'P1')")
+ok(soon(lambda: len(received('over')) == 2), 'takeover: and another, of another window')
+shell(f'ph_kill {work}')
+configure(enabled='off')
+shell(f'ph_start {work}')
+crash('claimed', go_on)
+equal(windows('over'), [(1, None, 1, 0, True), (2, None, 1, 0, True), (3, 1, 1, 1, False), (4, 2, 1, 1, False), (5, 3, 1, 1, True)],
+      'takeover: of what was left the first has had its turn')
+crash('recovered', go_on)
+equal(windows('over')[5:], [(6, 5, 1, 2, False), (7, 4, 1, 1, False)], 'takeover: the second is still waiting, and not to blame')
+crash('recovered', go_on)
+peer.control(reset=True, release=True)
+arrives('over', ['A', 'B'], 'takeover')
+
 # ---- messages that crash their worker ----
 
 def patient(get):
