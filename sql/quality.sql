@@ -41,6 +41,14 @@ SELECT send('qms', 'c1', 'nonconformance.opened', '2026-01-04T08:00:00Z', jsonb_
 SELECT * FROM held WHERE ncr = 'N1';
 SELECT * FROM published();
 
+-- A lot that is made of a held one later is held with it.
+SELECT send('erp', 'lF', 'lot.upserted', '2026-01-01T00:00:00Z', '{"item": "PUMP", "lot": "F", "version": 1, "status": "unrestricted"}'),
+    send('wms', 'oF', 'inventory.adjusted', '2026-01-01T00:00:00Z', jsonb_build_object('document', 'OPEN', 'line', 'F', 'item', 'PUMP', 'lot', 'F', 'location', 'WH', 'delta', q('9'), 'reason', 'OPENING'));
+SELECT pg_temp.move('f1', 'F', '1');
+INSERT INTO planthub.edge (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, qty, uom, event_time, recorded_at)
+VALUES ('P1', 2, 1, 'PUMP', 'E', 'PUMP', 'F', 'rework', 1, 'C62', now(), now());
+SELECT pg_temp.move('f2', 'F', '1');
+
 -- Other systems acknowledge; the same from nowhere is a hold of its own.
 SELECT send('wms', 'a1', 'hold.applied', '2026-01-04T08:01:00Z', jsonb_build_object('hold', 'WMS-7', 'item', 'PUMP', 'lot', 'B', 'qty', q('100')), 'c1');
 SELECT send('erp', 'a2', 'inventory.status_change_posted', '2026-01-04T08:02:00Z', jsonb_build_object('document', '4900001', 'item', 'PUMP', 'lot', 'B', 'from_status', 'unrestricted', 'to_status', 'blocked', 'qty', q('100')));
@@ -67,6 +75,7 @@ SELECT location, status, trim_scale(qty) FROM planthub.inventory_balance WHERE l
 SELECT ncr, lot, action, trim_scale(qty), approved_by FROM planthub.disposition ORDER BY message_id;
 SELECT send('qms', 'c2', 'nonconformance.closed', '2026-01-06T08:00:00Z', '{"ncr": "N1", "closed_by": "bob", "root_cause": "casting"}');
 SELECT ncr, closed_by, root_cause FROM planthub.nonconformance;
+SELECT pg_temp.move('f3', 'F', '1');
 
 -- Inspections: decision before request, results that are corrected, quantities that end in the right place
 SELECT send('wms', 'g1', 'receipt.posted', '2026-01-05T09:00:00Z', jsonb_build_object('receipt', 'R1', 'line', '1', 'item', 'SEAL', 'lot', 'L1', 'qty', q('100'), 'location', 'WH',

@@ -191,6 +191,9 @@ class State:
         'downtime_minutes': '''SELECT downtime_no, coalesce(minutes, -1) FROM planthub.downtime_event WHERE site = {site}''',
     }
     LISTS = {
+        'notices': "SELECT concat_ws('|', asn, state, expected_receipt, trim_scale(received_qty)) FROM planthub.asn_status WHERE site = {site}",
+        'equipment_states': "SELECT concat_ws('|', equipment, state, valid) FROM planthub.equipment_state WHERE site = {site}",
+        'reasons': "SELECT concat_ws('|', downtime_no, reasons) FROM planthub.downtime_event WHERE site = {site}",
         'order_states': "SELECT concat_ws('|', order_no, state) FROM planthub.production_order WHERE site = {site}",
         'shipments': "SELECT concat_ws('|', shipment, state) FROM planthub.shipment WHERE site = {site}",
         'holds_open': "SELECT DISTINCT lot FROM planthub.hold WHERE site = {site} AND released_at IS NULL",

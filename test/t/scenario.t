@@ -266,6 +266,25 @@ ok(not wrong, f'{PERMUTATIONS} random orders, a third with repeats, end in the s
 sql.close()
 
 
+# The other flows alone: what comes of them, in one order and in any.
+for name, messages in (('supplier', asn['messages']), ('downtime', downtime['messages'])):
+    sql, states = tolerant(f'any_{name}'), []
+    for number in range(PERMUTATIONS + 1):
+        order = list(messages)
+        if number:
+            order += random.Random(SEED + number).choices(messages, k=number % 3)
+            random.Random(SEED + number).shuffle(order)
+        sql.rows('BEGIN')
+        for message in order:
+            receive(sql, message)
+        states.append((State(sql), order))
+        sql.rows('ROLLBACK')
+    wrong = [line for state, order in states[1:] if state.differences(states[0][0])
+             for line in (' '.join(message['id'] for message in order), *state.differences(states[0][0]))]
+    ok(not wrong, f'{name} flow: {PERMUTATIONS} random orders end in the same state', *wrong[:40])
+    sql.close()
+
+
 def sender(database, messages, failures):
     """One of several systems that send at once; what fails for a technical reason is sent again, as a client does."""
     sql = connect(database)

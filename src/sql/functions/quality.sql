@@ -31,8 +31,7 @@ COMMENT ON COLUMN planthub.hold_status.blocked_by IS 'Systems that have acknowle
 CREATE OR REPLACE FUNCTION planthub.check_hold(m planthub.inbound, lines planthub.line[]) RETURNS planthub.violation[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM unnest(lines) AS l CROSS JOIN LATERAL (
-            SELECT FROM planthub.hold AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot AND x.released_at IS NULL LIMIT 1) AS h) THEN
+    IF NOT EXISTS (SELECT FROM planthub.hold AS x WHERE x.site = m.site AND x.released_at IS NULL) THEN
         RETURN NULL;    -- the usual case
     END IF;
     RETURN (
@@ -48,10 +47,38 @@ BEGIN
         CROSS JOIN LATERAL (SELECT coalesce(sum(s.qty), 0) AS qty FROM planthub.inventory_balance AS s
                             WHERE s.site = m.site AND s.item = w.item AND coalesce(s.lot, '') = w.lot
                               AND (h.locations IS NULL OR s.location = w.from_location)) AS b
-        WHERE h.held IS NULL OR w.qty > b.qty - h.held);
+        WHERE h.held IS NULL OR w.qty > b.qty - h.held)
+        || planthub.check_held_ancestors(m, lines);
 END
 $$;
 COMMENT ON FUNCTION planthub.check_hold(planthub.inbound, planthub.line[]) IS 'Internal: the rule LOT_ON_HOLD';
+
+-- Lots that were made of a held one after the hold, or at the same moment, are held with it, unless it was decided about
+-- them.
+CREATE OR REPLACE FUNCTION planthub.check_held_ancestors(m planthub.inbound, lines planthub.line[]) RETURNS planthub.violation[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM planthub.hold AS x JOIN planthub.nonconformance AS n ON n.site = x.site AND n.ncr = x.ncr
+                   WHERE x.site = m.site AND x.released_at IS NULL AND n.containment = 'hold_all_descendants') THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        WITH RECURSIVE up AS (
+            SELECT l.pointer, l.item COLLATE "C" AS of_item, l.lot COLLATE "C" AS of_lot, l.item COLLATE "C" AS item, l.lot COLLATE "C" AS lot
+            FROM unnest(lines) AS l WHERE l.lot <> ''
+            UNION
+            SELECT u.pointer, u.of_item, u.of_lot, e.from_item, e.from_lot FROM up AS u
+            JOIN planthub.edge AS e ON e.site = m.site AND e.to_item = u.item AND e.to_lot = u.lot
+            WHERE NOT EXISTS (SELECT FROM planthub.reversal AS r WHERE r.site = e.site AND r.target = e.message_id))
+        SELECT array_agg(ROW('LOT_ON_HOLD', u.pointer, format('%s was made of %s, which is on hold (%s).', concat_ws(' ', u.of_item, u.of_lot),
+                   concat_ws(' ', u.item, u.lot), x.hold), NULL, NULL)::planthub.violation ORDER BY u.pointer, x.hold)
+        FROM up AS u
+        JOIN planthub.hold AS x ON x.site = m.site AND x.item = u.item AND x.lot = u.lot AND x.released_at IS NULL
+        JOIN planthub.nonconformance AS n ON n.site = x.site AND n.ncr = x.ncr AND n.containment = 'hold_all_descendants'
+        WHERE NOT EXISTS (SELECT FROM planthub.hold AS o WHERE o.site = m.site AND o.ncr = x.ncr AND o.item = u.of_item AND o.lot = u.of_lot));
+END
+$$;
+COMMENT ON FUNCTION planthub.check_held_ancestors(planthub.inbound, planthub.line[]) IS 'Internal: the rule LOT_ON_HOLD for lots made of held ones that have no hold of their own';
 
 CREATE OR REPLACE FUNCTION planthub.sign(m planthub.inbound, signer text, meaning text, signed_at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -107,20 +107,30 @@ COMMENT ON FUNCTION planthub.apply_asn_received(planthub.inbound) IS 'Internal: 
 
 CREATE OR REPLACE FUNCTION planthub.apply_receipt_expected_accepted(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    broken planthub.violation[] := planthub.check_notice(m);
 BEGIN
+    IF planthub.stops(m, broken) THEN
+        RETURN broken;
+    END IF;
     UPDATE planthub.asn AS a SET accepted_at = m.event_time, expected_receipt = m.data->>'wms_receipt'
     WHERE a.site = m.site AND a.asn = m.data->>'asn';
-    IF NOT FOUND THEN
-        RETURN planthub.violation('MAPPING_MISSING', '/data/asn', format('Notice %s is not known.', m.data->>'asn'),
-            'asn', concat_ws('/', m.site, m.data->>'asn'));
-    END IF;
     INSERT INTO planthub.xref (set, system, scope, code, value, message_id)
     SELECT 'document', m.system, m.site, m.data->>'wms_receipt', m.data->'asn', m.id
     WHERE NOT EXISTS (SELECT FROM planthub.xref_find('document', m.data->>'wms_receipt', m.system, m.site));
-    RETURN NULL;
+    RETURN broken;
 END
 $$;
 COMMENT ON FUNCTION planthub.apply_receipt_expected_accepted(planthub.inbound) IS 'Internal: effect of receipt.expected_accepted';
+
+CREATE OR REPLACE FUNCTION planthub.check_notice(m planthub.inbound) RETURNS planthub.violation[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN NOT EXISTS (SELECT FROM planthub.asn AS a WHERE a.site = m.site AND a.asn = m.data->>'asn') THEN
+        planthub.violation('MAPPING_MISSING', '/data/asn', format('Notice "%s" is not known.', m.data->>'asn'), 'asn', concat_ws('/', m.site, m.data->>'asn')) END;
+END
+$$;
+COMMENT ON FUNCTION planthub.check_notice(planthub.inbound) IS 'Internal: waits for a notice that is not known yet';
 
 -- Received may be what is announced for the line of the purchase order, and the tolerance of the site.
 CREATE OR REPLACE FUNCTION planthub.check_receipt(m planthub.inbound, own planthub.line) RETURNS planthub.violation[]
@@ -136,9 +146,10 @@ BEGIN
     SELECT sum(l.qty) INTO announced FROM planthub.asn_line AS l
     WHERE l.site = m.site AND l.asn = m.data->>'asn' AND l.item = own.item AND (m.data->>'po_line' IS NULL OR l.po_line = m.data->>'po_line');
     IF announced IS NULL THEN
-        RETURN CASE WHEN EXISTS (SELECT FROM planthub.asn AS a WHERE a.site = m.site AND a.asn = m.data->>'asn') THEN
-            planthub.violation('ASN_OVER_RECEIPT', '/data/item', format('Notice %s does not announce %s.', m.data->>'asn', own.item)) ELSE
-            planthub.violation('RECEIPT_WITHOUT_ASN', '/data/asn', format('Notice %s is not known.', m.data->>'asn')) END;
+        IF EXISTS (SELECT FROM planthub.asn AS a WHERE a.site = m.site AND a.asn = m.data->>'asn') THEN
+            RETURN planthub.violation('ASN_OVER_RECEIPT', '/data/item', format('Notice "%s" does not announce %s.', m.data->>'asn', own.item));
+        END IF;
+        RETURN planthub.check_notice(m);
     END IF;
     SELECT coalesce(sum(r.qty), 0) INTO received FROM planthub.receipt_line AS r
     WHERE r.site = m.site AND r.asn = m.data->>'asn' AND r.item = own.item AND (m.data->>'po_line' IS NULL OR r.po_line = m.data->>'po_line');
@@ -176,7 +187,9 @@ BEGIN
     VALUES (m.site, m.data->>'receipt', m.data->>'line', m.source, m.data->>'asn', m.data->>'purchase_order', m.data->>'po_line', m.data->>'sscc',
         own.item, nullif(own.lot, ''), supplier, m.data->>'supplier_lot', own.base_qty, own.base_uom, m.data->>'condition', own.to_location, own.to_status,
         m.event_time, m.id);
-    PERFORM planthub.asn_received_line(m);
+    IF (m.data->>'closes_asn')::boolean THEN
+        UPDATE planthub.asn AS a SET closed_at = coalesce(a.closed_at, m.event_time) WHERE a.site = m.site AND a.asn = m.data->>'asn';
+    END IF;
     IF own.to_status = 'unrestricted' THEN
         PERFORM planthub.publish_availability(m, own.item, own.lot, own.base_qty, own.base_uom);
     END IF;
@@ -204,17 +217,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.receipt_lot(planthub.inbound, planthub.line, text) IS 'Internal: the own lot of a receipt, and its edge from the lot of the supplier';
-
-CREATE OR REPLACE FUNCTION planthub.asn_received_line(m planthub.inbound) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO planthub.asn AS a (site, asn, message_id, closed_at)
-    SELECT m.site, m.data->>'asn', m.id, CASE WHEN (m.data->>'closes_asn')::boolean THEN m.event_time END
-    WHERE m.data->>'asn' IS NOT NULL
-    ON CONFLICT ON CONSTRAINT asn_pkey DO UPDATE SET closed_at = coalesce(a.closed_at, excluded.closed_at);
-END
-$$;
-COMMENT ON FUNCTION planthub.asn_received_line(planthub.inbound) IS 'Internal: notes at the notice that a line of it has come';
 
 -- A case for the buyer; the planner learns of what is missing at once; the message itself goes to ERP and supplier.
 CREATE OR REPLACE FUNCTION planthub.apply_receipt_discrepancy_reported(m planthub.inbound) RETURNS planthub.violation[]

@@ -3,8 +3,8 @@
 CREATE TABLE planthub.asn (
     site             text COLLATE "C" NOT NULL,
     asn              text COLLATE "C" NOT NULL,
-    supplier         text COLLATE "C",
-    version          bigint NOT NULL DEFAULT 0,
+    supplier         text COLLATE "C" NOT NULL,
+    version          bigint NOT NULL,
     purchase_order   text COLLATE "C",
     shipped_at       timestamptz,
     eta              timestamptz,
@@ -17,7 +17,7 @@ CREATE TABLE planthub.asn (
 COMMENT ON TABLE planthub.asn IS 'Shipments that suppliers have announced';
 COMMENT ON COLUMN planthub.asn.site IS 'Site';
 COMMENT ON COLUMN planthub.asn.asn IS 'Number of the notice';
-COMMENT ON COLUMN planthub.asn.supplier IS 'Party that sends it; null: only the receipt is known';
+COMMENT ON COLUMN planthub.asn.supplier IS 'Party that sends it';
 COMMENT ON COLUMN planthub.asn.version IS 'Version of the notice that holds';
 COMMENT ON COLUMN planthub.asn.purchase_order IS 'Purchase order';
 COMMENT ON COLUMN planthub.asn.shipped_at IS 'When it left the supplier';
