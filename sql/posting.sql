@@ -80,7 +80,9 @@ SELECT pg_temp.record(9, NULL, NULL), pg_temp.record(10, '{"external_document": 
 SELECT d.n, o.topic, o.key, o.system, o.endpoint, o.age > '0' AS late FROM planthub.posting_overdue AS o JOIN d USING (delivery_id);
 SELECT severity, finding, hint FROM planthub.doctor() WHERE "check" IN ('overdue acknowledgements', 'conflicting acknowledgements', 'rejected postings', 'unreadable answers') ORDER BY "check";
 SELECT n, state, late FROM pg_temp.postings WHERE n >= 9;
+SELECT what, deliveries FROM planthub.slot_open((SELECT h.slot FROM planthub.hub AS h)) WHERE what LIKE 'waiting%';
 SELECT pg_temp.ack(9, 'posted', '4900009');
+SELECT what, deliveries FROM planthub.slot_open((SELECT h.slot FROM planthub.hub AS h)) WHERE what LIKE 'waiting%';
 SELECT n, state, late FROM pg_temp.postings WHERE n >= 9;
 SELECT count(*) FROM planthub.posting_overdue;
 

@@ -13,6 +13,8 @@
 #include "engine/answer.h"
 #include "json/json_text.h"
 
+#define MAX_FIELDS	200			/* further ones of an answer are not looked at */
+
 bool
 ph_answer_of(const PhResult *result, PhAnswer *answer)
 {
@@ -68,40 +70,34 @@ ph_answer_parse(const char *text, size_t length)
 	return ph_value_text(utf8);
 }
 
-/* "Name: value" without its line end; "" when it is to be left out. */
+/* The name of the field in a line, in lower case; NULL when it has none, or is to be left out. */
 static char *
-lower_name(const char *line, int length, int *name_length)
+field_name(const char *line, int length)
 {
-	char	   *name;
-	int			i;
+	char	   *name = palloc(length + 1);
+	int			n;
 
-	for (*name_length = 0; *name_length < length && line[*name_length] != ':'; (*name_length)++)
-		;
-	name = pnstrdup(line, *name_length);
-	for (i = 0; i < *name_length; i++)
-		name[i] = (char) pg_ascii_tolower((unsigned char) name[i]);
-	if (*name_length == length || strcmp(name, "set-cookie") == 0)
-		*name_length = 0;
-	return name;
+	for (n = 0; n < length && line[n] > ' ' && line[n] <= '~' && line[n] != ':'; n++)
+		name[n] = (char) pg_ascii_tolower((unsigned char) line[n]);
+	name[n] = '\0';
+	return n == 0 || n == length || line[n] != ':' || strcmp(name, "set-cookie") == 0 ? NULL : name;
 }
 
 static void
 append_field(PhValue *headers, const char *line, int length)
 {
-	int			name_length;
-	char	   *name = lower_name(line, length, &name_length);
-	char	   *text;
+	char	   *name = field_name(line, length);
+	int			name_length = name == NULL ? 0 : (int) strlen(name);
 	PhObject   *object = headers->u.object;
+	char	   *text;
 	PhValue		value;
 	int			i;
 
-	if (name_length == 0)
+	if (name == NULL)
 		return;
-	line += name_length + 1;
-	length -= name_length + 1;
-	while (length > 0 && (*line == ' ' || *line == '\t'))
-		line++, length--;
-	text = server_text(line, length);
+	for (i = name_length + 1; i < length && (line[i] == ' ' || line[i] == '\t'); i++)
+		;
+	text = server_text(line + i, length - i);
 	if (text == NULL)
 		return;
 	value = ph_value_text(text);
@@ -124,8 +120,9 @@ headers_value(const PhAnswer *answer)
 	PhValue		headers = ph_object_new(16);
 	const char *line = answer->headers;
 	const char *end = answer->headers + answer->headers_len;
+	int			n;
 
-	while (line < end)
+	for (n = 0; n < MAX_FIELDS && line < end; n++)
 	{
 		const char *stop = memchr(line, '\n', end - line);
 		const char *next = stop == NULL ? end : stop + 1;

@@ -72,7 +72,7 @@ typedef struct Pause
 /* A rule as it is written; those of sets that an endpoint uses are compiled. */
 typedef struct Rule
 {
-	PhOutcomeRule public;		/* first: so the compiled ones are an array of their own */
+	PhOutcomeRule public;		/* not compiled; first: rules are sorted as such */
 	const char *condition;
 	const char *retry_after;
 } Rule;
@@ -453,7 +453,7 @@ static int
 read_rows(ConfigTable table, Snapshot snapshot, void *array, Size size, FillElement fill)
 {
 	Relation	relation = table_open(table_oids[table], AccessShareLock);
-	PhRow			row = {relation, table_slot_create(relation, NULL)};
+	PhRow		row = {relation, table_slot_create(relation, NULL)};
 	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
 	int			n = 0;
 	int			room = 16;

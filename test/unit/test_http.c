@@ -2,6 +2,7 @@
  * test_http.c
  *	  The http connector against a peer that behaves in every way a target can.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
@@ -243,6 +244,47 @@ test_cases(const PhTarget *target)
 	}
 }
 
+static bool
+holds(const char *text, size_t length, const char *part)
+{
+	return text != NULL && memmem(text, length, part, strlen(part)) != NULL;
+}
+
+/* The whole answer, for those who want it. */
+static void
+test_answers(const PhTarget *target)
+{
+	PhTarget	keeper = *target;
+	PhResult	result;
+
+	order("{\"behaviour\": \"interim\", \"bytes\": 500, \"status\": 201, \"body\": \"x\\u0000y\", \"headers\": {\"X-Number\": \"1\"}}");
+	result = request(&keeper);
+	check(result.body == NULL && result.headers == NULL, "an answer is not kept when nobody asks");
+	keeper.keep_answer = true;
+	result = request(&keeper);
+	check(result.body_len == 3 && memcmp(result.body, "x\0y", 3) == 0, "the body is kept byte by byte");
+	check(holds(result.headers, result.headers_len, "X-Number: 1\r\n"), "so are the header fields");
+	check(!holds(result.headers, result.headers_len, "Early Hints") && !holds(result.headers, result.headers_len, "Link:"),
+		  "those of interim answers are not");
+	order("{\"behaviour\": \"oversized\", \"bytes\": 9999}");
+	result = request(&keeper);
+	check(result.fault == PH_FAULT_NONE && result.body_len == 9999 && result.body[9998] == 'x', "up to the limit");
+	check(result.response_len == 1024, "beside the excerpt");
+	order("{\"behaviour\": \"oversized\", \"bytes\": 10001}");
+	result = request(&keeper);
+	check(result.fault == PH_FAULT_TOO_LARGE && result.body == NULL, "above it there is none");
+	order("{\"behaviour\": \"ok\", \"status\": 204}");
+	result = request(&keeper);
+	check(result.body != NULL && result.body_len == 0 && result.headers_len > 0, "an empty body is one, too");
+	order("{\"behaviour\": \"reset\"}");
+	result = request(&keeper);
+	check(result.body == NULL, "without an answer there is none");
+	order("{\"behaviour\": \"ok\"}");
+	keeper.keep_answer = false;
+	result = request(&keeper);
+	check(result.status == 200 && result.body == NULL, "the next request on the handle keeps nothing");
+}
+
 /* What happens to a connection before a request can be read, and where there is none. */
 static void
 test_no_connection(const char *address)
@@ -399,6 +441,7 @@ main(void)
 	check(http->start(16, error, sizeof(error)), "starts: %s", error);
 	check(http->timeout_ms() == -1 && http->in_flight() == 0, "nothing to wait for when idle");
 	test_cases(&target);
+	test_answers(&target);
 	test_no_connection(address);
 	test_bad_requests(address);
 	test_many(&target);

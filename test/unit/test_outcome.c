@@ -33,6 +33,19 @@ test_fault(PhFault fault, bool sent, int status, const char *expected)
 		  status, expected, class);
 }
 
+/* Names of rules are those of attempts. */
+static void
+test_names(void)
+{
+	PhOutcome	outcome;
+	PhOutcome	found;
+
+	for (outcome = PH_OUTCOME_SUCCESS; outcome <= PH_OUTCOME_UNKNOWN; outcome++)
+		check(ph_outcome_parse(ph_outcome_name(outcome), &found) && found == outcome, "%s is found by its name",
+			  ph_outcome_name(outcome));
+	check(!ph_outcome_parse("fine", &found) && !ph_outcome_parse("", &found), "other names are not");
+}
+
 int
 main(void)
 {
@@ -68,6 +81,7 @@ main(void)
 	test_fault(PH_FAULT_TOO_LARGE, true, 500, "transient");
 	test_fault(PH_FAULT_REQUEST, false, 0, "permanent");
 
+	test_names();
 	check(!ph_outcome_counts(&result), "what was not sent does not count");
 	result.sent = true;
 	check(ph_outcome_counts(&result), "what was sent counts");
