@@ -3,17 +3,18 @@
 -- Everything about the operation that a confirmation is checked against.
 CREATE OR REPLACE FUNCTION planthub.operation_now(m planthub.inbound, OUT state text, OUT state_at timestamptz, OUT item text, OUT uom text,
     OUT order_qty numeric, OUT over_pct numeric, OUT under_pct numeric, OUT planned numeric, OUT previous text, OUT seq int, OUT total_yield numeric,
-    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean, OUT backflush boolean)
+    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean, OUT backflush boolean, OUT plain_lot boolean, OUT lot_known boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT p.state, p.state_at, p.item, p.base_uom, p.base_qty, coalesce(p.over_tolerance_pct, (m.policies->>'over_confirmation_tolerance_pct')::numeric),
            coalesce(p.under_tolerance_pct, (m.policies->>'under_confirmation_tolerance_pct')::numeric), o.base_qty, o.previous,
            coalesce(c.seq, 0), coalesce(c.total_yield, 0), coalesce(c.total_scrap, 0), coalesce(c.total_rework, 0), c.final_at,
            coalesce(b.total_yield, 0), w.known,
-           EXISTS (SELECT FROM planthub.order_component AS k WHERE k.site = m.site AND k.order_no = m.data->>'order' AND k.operation = m.data->>'operation' AND k.backflush)
+           EXISTS (SELECT FROM planthub.order_component AS k WHERE k.site = m.site AND k.order_no = m.data->>'order' AND k.operation = m.data->>'operation' AND k.backflush),
+           i.plain_lot, l.known
     INTO operation_now.state, operation_now.state_at, operation_now.item, uom, order_qty, over_pct, under_pct, planned, operation_now.previous,
          operation_now.seq, operation_now.total_yield, operation_now.total_scrap, operation_now.total_rework, operation_now.final_at, previous_yield, work_center_known,
-         operation_now.backflush
+         operation_now.backflush, operation_now.plain_lot, operation_now.lot_known
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (SELECT x.* FROM planthub.production_order AS x WHERE x.site = m.site AND x.order_no = m.data->>'order' LIMIT 1) AS p ON true
     LEFT JOIN LATERAL (
@@ -28,7 +29,12 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT true AS known FROM planthub.equipment AS x
         WHERE x.equipment = m.data->>'work_center' AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active
-          AND x.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit') LIMIT 1) AS w ON true;
+          AND x.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit') LIMIT 1) AS w ON true
+    LEFT JOIN LATERAL (
+        SELECT x.lot_controlled AND NOT x.serial_controlled AS plain_lot FROM planthub.item AS x
+        WHERE x.item = p.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active' LIMIT 1) AS i ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS known FROM planthub.lot AS x WHERE x.site = m.site AND x.item = p.item AND x.lot = m.data#>>'{output,0,lot}' LIMIT 1) AS l ON true;
 END
 $$;
 COMMENT ON FUNCTION planthub.operation_now(planthub.inbound) IS 'Internal: order, operation and what was confirmed so far, for the order and operation that an event names';
@@ -49,22 +55,19 @@ END
 $$;
 COMMENT ON FUNCTION planthub.confirmed_quantity(planthub.inbound, text, text, text) IS 'Internal: a quantity of a confirmation in the base unit';
 
--- Minutes of a duration; null when there is none.
-CREATE OR REPLACE FUNCTION planthub.confirmed_minutes(m planthub.inbound, member text) RETURNS numeric
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    unit  text := m.data->member->>'uom';
-    value numeric;
+-- Minutes of a duration; null when there is none, or its unit is none of time.
+CREATE OR REPLACE FUNCTION planthub.confirmed_minutes(duration jsonb) RETURNS numeric
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF unit IS NULL THEN
+    IF duration->>'uom' = 'MIN' THEN
+        RETURN planthub.quantity_value(duration->>'value');
+    ELSIF NOT EXISTS (SELECT FROM planthub.unit AS u WHERE u.code = duration->>'uom' AND u.dimension = 'time') THEN
         RETURN NULL;
     END IF;
-    value := planthub.quantity_value(m.data->member->>'value');
-    RETURN CASE WHEN unit = 'MIN' THEN value
-                WHEN EXISTS (SELECT FROM planthub.unit AS u WHERE u.code = unit AND u.dimension = 'time') THEN round(planthub.unit_convert(value, unit, 'MIN'), 6) END;
+    RETURN round(planthub.unit_convert(planthub.quantity_value(duration->>'value'), duration->>'uom', 'MIN'), 6);
 END
 $$;
-COMMENT ON FUNCTION planthub.confirmed_minutes(planthub.inbound, text) IS 'Internal: a duration of a confirmation in minutes';
+COMMENT ON FUNCTION planthub.confirmed_minutes(jsonb) IS 'Internal: a duration of a confirmation in minutes';
 
 CREATE OR REPLACE FUNCTION planthub.time_violations(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -76,9 +79,10 @@ BEGIN
         bad := planthub.violation('TIME_RANGE_INVALID', '/data/ended_at', format('It ended at %s, before it started at %s.', m.data->>'ended_at', m.data->>'started_at'));
     END IF;
     FOREACH member IN ARRAY '{setup_time,machine_time,labor_time}'::text[] LOOP
-        IF m.data ? member AND planthub.confirmed_minutes(m, member) IS NULL THEN
+        CONTINUE WHEN NOT m.data ? member OR m.data->member->>'uom' = 'MIN' AND planthub.quantity_value(m.data->member->>'value') >= 0;
+        IF planthub.confirmed_minutes(m.data->member) IS NULL THEN
             bad := bad || planthub.violation('UOM_NOT_CONVERTIBLE', format('/data/%s/uom', member), format('"%s" is not a unit of time.', m.data->member->>'uom'));
-        ELSIF m.data ? member AND left(m.data->member->>'value', 1) = '-' THEN
+        ELSIF left(m.data->member->>'value', 1) = '-' THEN
             bad := bad || planthub.violation('QTY_NOT_POSITIVE', format('/data/%s/value', member), 'A duration is not negative.');
         END IF;
     END LOOP;
@@ -112,73 +116,83 @@ END
 $$;
 COMMENT ON FUNCTION planthub.tolerance_violations(planthub.inbound, record, numeric, numeric) IS 'Internal: final, tolerance and sequence of a confirmation';
 
--- Lines with the component of the order that each is for, and lines for what is taken automatically.  operation null:
--- of any operation.  units: quantity of the operation after this event, that backflushed components are for.
-CREATE OR REPLACE FUNCTION planthub.assign_components(m planthub.inbound, order_no text, operation text, lines planthub.line[], units numeric, order_qty numeric)
-RETURNS planthub.line[]
+-- A substitute that the bill of material allows counts for the component that it replaces.
+CREATE OR REPLACE FUNCTION planthub.assign_substitutes(m planthub.inbound, order_no text, operation text, lines planthub.line[]) RETURNS planthub.line[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    assigned planthub.line[];
-    extra    planthub.line[];
+    i int;
+    c record;
 BEGIN
-    IF lines IS NOT NULL THEN
-        SELECT array_agg(ROW(l.n, l.pointer, l.kind, l.item, l.lot, l.serials, l.qty, l.uom, l.base_qty, l.base_uom, l.from_location, l.from_status,
-                   l.to_location, l.to_status, coalesce(c.line, l.component_line), CASE WHEN c.line IS NULL THEN 'issued//' || l.item ELSE 'issued/' || c.line END,
-                   CASE WHEN c.backflush THEN -1 ELSE c.base_required END, l.lot_controlled, l.serial_controlled, l.lot_known, l.expiry, l.from_known, l.to_known)::planthub.line ORDER BY l.n)
-        INTO assigned
-        FROM unnest(lines) AS l
-        LEFT JOIN LATERAL (
-            SELECT x.line, x.backflush, x.base_required FROM planthub.order_component AS x
-            WHERE x.site = m.site AND x.order_no = assign_components.order_no AND (assign_components.operation IS NULL OR x.operation = assign_components.operation)
-              AND (l.component_line IS NULL OR x.line = l.component_line)
-              AND (x.item = l.item OR EXISTS (SELECT FROM planthub.bom_line AS b JOIN planthub.production_order AS o ON o.item = b.item AND o.bom_version = b.version
-                   WHERE o.site = m.site AND o.order_no = x.order_no AND b.line = x.line AND l.item = ANY (b.substitutes)))
-            ORDER BY x.item = l.item DESC, x.line LIMIT 1) AS c ON true;
-    END IF;
-    IF units IS NOT NULL THEN
+    FOR i IN 1..cardinality(lines) LOOP
+        CONTINUE WHEN lines[i].account NOT LIKE 'issued//%';
+        SELECT x.line, x.backflush, x.base_required INTO c
+        FROM planthub.order_component AS x
+        JOIN planthub.production_order AS o ON o.site = x.site AND o.order_no = x.order_no
+        JOIN planthub.bom_line AS b ON b.item = o.item AND b.version = o.bom_version AND b.line = x.line AND b.component = x.item
+        WHERE x.site = m.site AND x.order_no = assign_substitutes.order_no AND (assign_substitutes.operation IS NULL OR x.operation = assign_substitutes.operation)
+          AND (lines[i].component_line IS NULL OR x.line = lines[i].component_line) AND lines[i].item = ANY (b.substitutes) ORDER BY x.line LIMIT 1;
+        IF FOUND THEN
+            lines[i].component_line := c.line;
+            lines[i].account := 'issued/' || c.line;
+            lines[i].account_total := CASE WHEN c.backflush THEN -1 ELSE c.base_required END;
+        END IF;
+    END LOOP;
+    RETURN lines;
+END
+$$;
+COMMENT ON FUNCTION planthub.assign_substitutes(planthub.inbound, text, text, planthub.line[]) IS 'Internal: components that lines with another item are for';
+
+-- Lines for what is taken automatically; units: quantity of the operation after this event.
+CREATE OR REPLACE FUNCTION planthub.backflush_lines(m planthub.inbound, units numeric, order_qty numeric, lines planthub.line[]) RETURNS planthub.line[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
         SELECT array_agg(ROW(coalesce(cardinality(lines), 0) + b.n, '/data/yield', 'issue_to_order', b.item, '', NULL, b.qty, b.base_uom, b.qty, b.base_uom, b.place, 'unrestricted',
-                   NULL, NULL, b.line, b.account, b.base_required, b.lot_controlled, b.serial_controlled, NULL, NULL, b.place_known, NULL)::planthub.line ORDER BY b.n)
-        INTO extra
+                   NULL, NULL, b.line, 'issued/' || b.line, b.base_required, b.lot_controlled, b.serial_controlled, NULL, NULL, true, NULL)::planthub.line ORDER BY b.n)
         FROM (
-            SELECT row_number() OVER (ORDER BY x.line)::int AS n, x.line, x.item, x.base_uom, x.base_required, 'issued/' || x.line AS account,
+            SELECT row_number() OVER (ORDER BY x.line)::int AS n, x.line, x.item, x.base_uom, x.base_required,
                    round(x.base_required * units / order_qty, CASE WHEN planthub.is_counted(x.base_uom) THEN 0 ELSE 6 END) - coalesce(y.total, 0) AS qty,
-                   coalesce(x.from_location, lines[1].from_location) AS place, true AS place_known, i.lot_controlled, i.serial_controlled
+                   coalesce(x.from_location, lines[1].from_location) AS place, i.lot_controlled, i.serial_controlled
             FROM planthub.order_component AS x
             LEFT JOIN LATERAL (SELECT k.total FROM planthub.order_ledger AS k
                 WHERE k.site = m.site AND k.order_no = x.order_no AND k.account = 'issued/' || x.line ORDER BY k.seq DESC LIMIT 1) AS y ON true
             LEFT JOIN LATERAL (SELECT k.lot_controlled, k.serial_controlled FROM planthub.item AS k
                 WHERE k.item = x.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to LIMIT 1) AS i ON true
-            WHERE x.site = m.site AND x.order_no = assign_components.order_no AND x.operation = assign_components.operation AND x.backflush) AS b
-        WHERE b.qty > 0;
-    END IF;
-    RETURN assigned || extra;
+            WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' AND x.backflush) AS b
+        WHERE b.qty > 0);
 END
 $$;
-COMMENT ON FUNCTION planthub.assign_components(planthub.inbound, text, text, planthub.line[], numeric, numeric) IS 'Internal: the components of an order that lines are for, and lines for backflushed ones; account_total is what the component requires, -1 when it is backflushed';
+COMMENT ON FUNCTION planthub.backflush_lines(planthub.inbound, numeric, numeric, planthub.line[]) IS 'Internal: lines for the backflushed components of an operation: what the quantity confirmed until now requires, less what was issued';
 
--- Entries of the ledger of an order for lines that have an account; sign -1: taken back.
-CREATE OR REPLACE FUNCTION planthub.order_entries(m planthub.inbound, order_no text, lines planthub.line[], sign int DEFAULT 1) RETURNS planthub.order_ledger[]
+-- Entries of the ledger of an order for lines that have an account; sign -1: taken back.  doubtful: components have to
+-- be looked at, see component_violations().
+CREATE OR REPLACE FUNCTION planthub.order_entries(m planthub.inbound, order_no text, lines planthub.line[], sign int DEFAULT 1,
+    OUT entries planthub.order_ledger[], OUT doubtful boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (
-        SELECT array_agg(ROW(m.site, order_entries.order_no, a.account, coalesce(y.seq, 0) + 1, m.id, a.delta, coalesce(y.total, 0) + a.delta)::planthub.order_ledger ORDER BY a.account)
-        FROM (SELECT l.account, sum(sign * l.base_qty) AS delta FROM unnest(lines) AS l WHERE l.account IS NOT NULL GROUP BY l.account) AS a
-        LEFT JOIN LATERAL (SELECT k.seq, k.total FROM planthub.order_ledger AS k
-            WHERE k.site = m.site AND k.order_no = order_entries.order_no AND k.account = a.account ORDER BY k.seq DESC LIMIT 1) AS y ON true);
+    SELECT array_agg(ROW(m.site, order_entries.order_no, a.account, coalesce(y.seq, 0) + 1, m.id, a.delta, coalesce(y.total, 0) + a.delta)::planthub.order_ledger ORDER BY a.account),
+           bool_or(a.account LIKE 'issued/%' AND (a.required IS NULL OR a.required < 0 OR a.own
+               OR coalesce(y.total, 0) + a.delta > a.required * (1 + (m.policies->>'over_issue_tolerance_pct')::numeric / 100)))
+    INTO entries, doubtful
+    FROM (SELECT l.account, sum(sign * l.base_qty) AS delta, min(l.account_total) AS required, bool_or(l.lot = '' AND l.lot_controlled OR l.from_location IS NULL) AS own
+          FROM unnest(lines) AS l WHERE l.account IS NOT NULL GROUP BY l.account) AS a
+    LEFT JOIN LATERAL (SELECT k.seq, k.total FROM planthub.order_ledger AS k
+        WHERE k.site = m.site AND k.order_no = order_entries.order_no AND k.account = a.account ORDER BY k.seq DESC LIMIT 1) AS y ON true;
 END
 $$;
 COMMENT ON FUNCTION planthub.order_entries(planthub.inbound, text, planthub.line[], int) IS 'Internal: entries of the ledger of an order that lines lead to';
 
-CREATE OR REPLACE FUNCTION planthub.write_order_entries(entries planthub.order_ledger[]) RETURNS void
+CREATE OR REPLACE FUNCTION planthub.write_order_entries(entries planthub.order_ledger[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO planthub.order_ledger AS y (site, order_no, account, seq, message_id, delta, total)
     SELECT e.site, e.order_no, e.account, e.seq, e.message_id, e.delta, e.total FROM unnest(entries) AS e;
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION planthub.write_order_entries(planthub.order_ledger[]) IS 'Internal: writes entries of the ledger of an order';
 
--- lines: from assign_components(); entries: from order_entries() for them.
+-- lines: for components; entries: from order_entries() for them.
 CREATE OR REPLACE FUNCTION planthub.component_violations(m planthub.inbound, lines planthub.line[], entries planthub.order_ledger[]) RETURNS planthub.violation[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -222,6 +236,26 @@ END
 $$;
 COMMENT ON FUNCTION planthub.output_accounts(planthub.line[], text) IS 'Internal: names the accounts of the order ledger that lines of output belong to';
 
+-- What a confirmation says came out: usually one lot of the item of the order, which needs no search.
+CREATE OR REPLACE FUNCTION planthub.output_lines(m planthub.inbound, o record, OUT lines planthub.line[], OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    account text := 'output/' || (m.data->>'operation');
+    one     jsonb := m.data#>'{output,0}';
+    qty     numeric := planthub.quantity_value(one#>>'{qty,value}');
+BEGIN
+    IF o.plain_lot AND jsonb_array_length(m.data->'output') = 1 AND one->>'item' = o.item AND one#>>'{qty,uom}' = o.uom AND one->>'lot' IS NOT NULL
+        AND NOT one ? 'serials' AND qty > 0 AND qty = trunc(qty) THEN
+        lines := ARRAY[ROW(1, '/data/output/0', 'receipt_from_production', o.item, one->>'lot', NULL, qty, o.uom, qty, o.uom, NULL, NULL, NULL, NULL, NULL,
+            concat_ws('/', account, o.item, one->>'lot'), NULL, true, false, o.lot_known, NULL, NULL, NULL)::planthub.line];
+        RETURN;
+    END IF;
+    SELECT planthub.output_accounts(r.lines, account), r.violations INTO output_lines.lines, output_lines.violations
+    FROM planthub.resolve_lines(m, m.data->'output', '/data/output', 'receipt_from_production', true, false) AS r;
+END
+$$;
+COMMENT ON FUNCTION planthub.output_lines(planthub.inbound, record) IS 'Internal: lines of output of a confirmation, with their accounts';
+
 CREATE OR REPLACE FUNCTION planthub.apply_confirmation(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -253,12 +287,12 @@ BEGIN
         bad := bad || yield.violations || scrap.violations || rework.violations;
     END IF;
     IF jsonb_array_length(m.data->'consumed') > 0 THEN
-        used := planthub.resolve_lines(m, m.data->'consumed', '/data/consumed', 'issue_to_order', false, true);
+        used := planthub.resolve_lines(m, m.data->'consumed', '/data/consumed', 'issue_to_order', false, true, m.data->>'order', m.data->>'operation');
         consumed := used.lines;
         bad := bad || used.violations || planthub.line_checks(m, consumed, true);
     END IF;
     IF jsonb_array_length(m.data->'output') > 0 THEN
-        made := planthub.resolve_lines(m, m.data->'output', '/data/output', 'receipt_from_production', true, false);
+        made := planthub.output_lines(m, o);
         output := made.lines;
         bad := bad || made.violations;
     END IF;
@@ -275,23 +309,21 @@ CREATE OR REPLACE FUNCTION planthub.post_confirmation(m planthub.inbound, o reco
     consumed planthub.line[], output planthub.line[], bad planthub.violation[]) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    order_no text := m.data->>'order';
-    lines    planthub.line[] := consumed;
-    entries  planthub.order_ledger[];
-    day      record := planthub.posting_date(m);
-    change   record;
+    lines   planthub.line[] := consumed;
+    ledger  record;
+    day     record := planthub.posting_date(m);
+    change  record;
+    written boolean;
 BEGIN
     bad := bad || day.violations || planthub.tolerance_violations(m, o, o.total_yield + yield, o.total_scrap + scrap);
-    IF consumed IS NOT NULL OR o.backflush AND yield + scrap > 0 THEN
-        lines := planthub.assign_components(m, order_no, m.data->>'operation', consumed,
-            CASE WHEN o.backflush AND yield + scrap > 0 THEN o.total_yield + yield + o.total_scrap + scrap END, o.order_qty);
+    IF o.backflush AND yield + scrap > 0 THEN
+        lines := lines || planthub.backflush_lines(m, o.total_yield + yield + o.total_scrap + scrap, o.order_qty, lines);
     END IF;
-    output := planthub.output_accounts(output, 'output/' || (m.data->>'operation'));
-    IF lines IS NOT NULL OR output IS NOT NULL THEN
-        entries := planthub.order_entries(m, order_no, lines || output);
-    END IF;
-    IF lines IS NOT NULL THEN
-        bad := bad || planthub.component_violations(m, lines, entries);
+    ledger := planthub.order_entries(m, m.data->>'order', lines || output);
+    IF ledger.doubtful THEN
+        lines := planthub.assign_substitutes(m, m.data->>'order', m.data->>'operation', lines);
+        ledger := planthub.order_entries(m, m.data->>'order', lines || output);
+        bad := bad || planthub.component_violations(m, lines, ledger.entries);
     END IF;
     bad := bad || planthub.run_checks('process', m.topic, m, lines || output);
     IF consumed IS NOT NULL AND output IS NOT NULL THEN
@@ -305,9 +337,9 @@ BEGIN
         RETURN bad;
     END IF;
     IF lines IS NOT NULL THEN
-        PERFORM planthub.write_movements(m, lines, change.changes, day.day, m.data->>'confirmation_id', order_no, m.data->>'operation');
+        written := planthub.write_movements(m, lines, change.changes, day.day, m.data->>'confirmation_id', m.data->>'order', m.data->>'operation');
     END IF;
-    PERFORM planthub.write_confirmation(m, o, yield, scrap, rework, day.day, consumed, output, entries);
+    written := planthub.write_confirmation(m, o, yield, scrap, rework, day.day, consumed, output, ledger.entries);
     RETURN bad;
 END
 $$;
@@ -315,30 +347,35 @@ COMMENT ON FUNCTION planthub.post_confirmation(planthub.inbound, record, numeric
 'Internal: the process rules, genealogy and stock of a confirmation; writes it when nothing stops it';
 
 CREATE OR REPLACE FUNCTION planthub.write_confirmation(m planthub.inbound, o record, yield numeric, scrap numeric, rework numeric, day date,
-    consumed planthub.line[], output planthub.line[], entries planthub.order_ledger[]) RETURNS void
+    consumed planthub.line[], output planthub.line[], entries planthub.order_ledger[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    done boolean;
 BEGIN
+    WITH listed AS (
+        INSERT INTO planthub.order_ledger AS y (site, order_no, account, seq, message_id, delta, total)
+        SELECT e.site, e.order_no, e.account, e.seq, e.message_id, e.delta, e.total FROM unnest(entries) AS e),
+    made AS (
+        INSERT INTO planthub.confirmation_output AS c (site, item, lot, order_no, operation, message_id, line, qty, uom, state, serials)
+        SELECT m.site, l.item, l.lot, m.data->>'order', m.data->>'operation', m.id, l.n, l.base_qty, l.base_uom,
+            coalesce(m.data->'output'->(l.n - 1)->>'state', 'finished'), l.serials
+        FROM unnest(output) AS l)
     INSERT INTO planthub.confirmation AS c (site, order_no, operation, seq, message_id, source, confirmation_id, kind, yield, scrap, rework, uom,
         total_yield, total_scrap, total_rework, final_at, scrap_reason, work_center, operator, started_at, ended_at, setup_min, machine_min, labor_min,
         rework_of, event_time, event_offset, recorded_at, posting_date)
     VALUES (m.site, m.data->>'order', m.data->>'operation', o.seq + 1, m.id, m.source, m.data->>'confirmation_id', m.data->>'kind', yield, scrap, rework, o.uom,
         o.total_yield + yield, o.total_scrap + scrap, o.total_rework + rework,
         CASE WHEN m.data->>'kind' = 'final' THEN least(o.final_at, m.event_time) ELSE o.final_at END, m.data->>'scrap_reason', m.data->>'work_center',
-        m.data->>'operator', (m.data->>'started_at')::timestamptz, (m.data->>'ended_at')::timestamptz, planthub.confirmed_minutes(m, 'setup_time'),
-        planthub.confirmed_minutes(m, 'machine_time'), planthub.confirmed_minutes(m, 'labor_time'), m.data->>'rework_of', m.event_time, m.event_offset, now(), day);
-    IF entries IS NOT NULL THEN
-        PERFORM planthub.write_order_entries(entries);
-    END IF;
+        m.data->>'operator', (m.data->>'started_at')::timestamptz, (m.data->>'ended_at')::timestamptz, planthub.confirmed_minutes(m.data->'setup_time'),
+        planthub.confirmed_minutes(m.data->'machine_time'), planthub.confirmed_minutes(m.data->'labor_time'), m.data->>'rework_of', m.event_time, m.event_offset, now(), day);
     IF output IS NOT NULL THEN
-        INSERT INTO planthub.confirmation_output AS c (site, item, lot, order_no, operation, message_id, line, qty, uom, state, serials)
-        SELECT m.site, l.item, l.lot, m.data->>'order', m.data->>'operation', m.id, l.n, l.base_qty, l.base_uom,
-            coalesce(m.data->'output'->(l.n - 1)->>'state', 'finished'), l.serials
-        FROM unnest(output) AS l;
-        PERFORM planthub.new_lots(m, output, CASE WHEN m.data ? 'rework_of' THEN 'rework' ELSE 'produced' END, m.data->>'order');
-        PERFORM planthub.bring('output', (SELECT array_agg(concat_ws('/', m.site, l.item, l.lot)) FROM unnest(output) AS l));
+        done := planthub.new_lots(m, output, CASE WHEN m.data ? 'rework_of' THEN 'rework' ELSE 'produced' END, m.data->>'order');
+        done := planthub.bring('output', planthub.lot_keys(m, output));
     END IF;
-    PERFORM planthub.tie_consumption(m, m.data->>'order', m.data->>'operation', consumed, output);
-    PERFORM planthub.bring('confirmation', ARRAY[concat_ws('/', m.site, m.data->>'confirmation_id')]);
+    IF consumed IS NOT NULL OR output IS NOT NULL THEN
+        done := planthub.tie_consumption(m, m.data->>'order', m.data->>'operation', consumed, output);
+    END IF;
+    RETURN planthub.bring('confirmation', ARRAY[concat_ws('/', m.site, m.data->>'confirmation_id')]);
 END
 $$;
 COMMENT ON FUNCTION planthub.write_confirmation(planthub.inbound, record, numeric, numeric, numeric, date, planthub.line[], planthub.line[], planthub.order_ledger[]) IS
@@ -346,31 +383,32 @@ COMMENT ON FUNCTION planthub.write_confirmation(planthub.inbound, record, numeri
 
 -- Issues, returns, scrap and receipts of one line
 
-CREATE OR REPLACE FUNCTION planthub.one_line(m planthub.inbound, kind text, may_create boolean, usable boolean, OUT lines planthub.line[], OUT violations planthub.violation[])
+CREATE OR REPLACE FUNCTION planthub.one_line(m planthub.inbound, kind text, may_create boolean, usable boolean, order_no text DEFAULT NULL, operation text DEFAULT NULL,
+    OUT lines planthub.line[], OUT violations planthub.violation[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT r.lines, planthub.point_to(r.violations, '/data/0', '/data') INTO one_line.lines, one_line.violations
-    FROM planthub.resolve_lines(m, jsonb_build_array(m.data), '/data', kind, may_create, usable) AS r;
+    FROM planthub.resolve_lines(m, jsonb_build_array(m.data), '/data', kind, may_create, usable, order_no, operation) AS r;
     lines[1].pointer := '/data';
 END
 $$;
-COMMENT ON FUNCTION planthub.one_line(planthub.inbound, text, boolean, boolean) IS 'resolve_lines() for an event that is one line itself';
+COMMENT ON FUNCTION planthub.one_line(planthub.inbound, text, boolean, boolean, text, text) IS 'resolve_lines() for an event that is one line itself';
 
 CREATE OR REPLACE FUNCTION planthub.apply_material_issued(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    r       record := planthub.one_line(m, 'issue_to_order', false, true);
+    r       record := planthub.one_line(m, 'issue_to_order', false, true, m.data->>'order', m.data->>'operation');
     lines   planthub.line[] := r.lines;
-    entries planthub.order_ledger[];
+    ledger  record;
     goal    planthub.line[];
     bad     planthub.violation[] := r.violations || planthub.order_violations(m, m.data->>'order') || planthub.line_checks(m, r.lines, true);
 BEGIN
     IF planthub.stops(m, bad) THEN
         RETURN bad;
     END IF;
-    lines := planthub.assign_components(m, m.data->>'order', m.data->>'operation', lines, NULL, NULL);
-    entries := planthub.order_entries(m, m.data->>'order', lines);
-    bad := bad || planthub.component_violations(m, lines, entries);
+    lines := planthub.assign_substitutes(m, m.data->>'order', m.data->>'operation', lines);
+    ledger := planthub.order_entries(m, m.data->>'order', lines);
+    bad := bad || planthub.component_violations(m, lines, ledger.entries);
     IF m.data->>'output_lot' IS NOT NULL THEN
         goal := planthub.order_lot(m, m.data->>'order', m.data->>'output_lot');
         bad := bad || CASE WHEN goal IS NULL THEN planthub.violation('LOT_UNKNOWN', '/data/output_lot', format('Order "%s" has no lot "%s".', m.data->>'order', m.data->>'output_lot'),
@@ -381,7 +419,7 @@ BEGIN
     IF planthub.stops(m, bad) THEN
         RETURN bad;
     END IF;
-    PERFORM planthub.write_order_entries(entries);
+    PERFORM planthub.write_order_entries(ledger.entries);
     PERFORM planthub.tie_consumption(m, m.data->>'order', m.data->>'operation', lines, goal);
     RETURN bad;
 END
@@ -403,7 +441,7 @@ COMMENT ON FUNCTION planthub.order_lot(planthub.inbound, text, text) IS 'Interna
 CREATE OR REPLACE FUNCTION planthub.apply_material_returned(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    r       record := planthub.one_line(m, 'return_from_order', false, false);
+    r       record := planthub.one_line(m, 'return_from_order', false, false, m.data->>'order');
     lines   planthub.line[] := r.lines;
     bad     planthub.violation[] := r.violations || planthub.order_violations(m, m.data->>'order') || planthub.line_checks(m, r.lines, false);
     issued  numeric;
@@ -412,16 +450,17 @@ BEGIN
         RETURN bad;
     END IF;
     SELECT sum(CASE v.kind WHEN 'issue_to_order' THEN v.base_qty WHEN 'return_from_order' THEN -v.base_qty END) INTO issued
-    FROM planthub.movement AS v
-    WHERE v.site = m.site AND v.order_no = m.data->>'order' AND v.item = lines[1].item AND v.lot = lines[1].lot
+    FROM (SELECT DISTINCT k.message_id FROM planthub.order_ledger AS k WHERE k.site = m.site AND k.order_no = m.data->>'order') AS k
+    JOIN planthub.movement AS v ON v.site = m.site AND v.message_id = k.message_id
+    WHERE v.item = lines[1].item AND v.lot = lines[1].lot
       AND NOT EXISTS (SELECT FROM planthub.reversal AS x WHERE x.site = v.site AND x.target = v.message_id);
     IF coalesce(issued, 0) < lines[1].base_qty THEN
         RETURN bad || planthub.violation('REVERSAL_BLOCKED', '/data/qty', format('%s were issued to order "%s".', trim_scale(coalesce(issued, 0)), m.data->>'order'));
     END IF;
-    lines := planthub.assign_components(m, m.data->>'order', NULL, lines, NULL, NULL);
+    lines := planthub.assign_substitutes(m, m.data->>'order', NULL, lines);
     bad := planthub.post_movements(m, lines, concat_ws('/', m.data->>'document', m.data->>'line'), m.data->>'order', violations => bad);
     IF NOT planthub.stops(m, bad) THEN
-        PERFORM planthub.write_order_entries(planthub.order_entries(m, m.data->>'order', lines, -1));
+        PERFORM planthub.write_order_entries((planthub.order_entries(m, m.data->>'order', lines, -1)).entries);
     END IF;
     RETURN bad;
 END
@@ -481,7 +520,7 @@ BEGIN
     END IF;
     violations := planthub.post_movements(m, lines, document, order_no, handling_unit => handling_unit, violations => violations);
     IF violations IS NULL OR NOT planthub.stops(m, violations) THEN
-        PERFORM planthub.write_order_entries(planthub.order_entries(m, order_no, lines));
+        PERFORM planthub.write_order_entries((planthub.order_entries(m, order_no, lines)).entries);
     END IF;
     RETURN violations;
 END

@@ -2,14 +2,14 @@
 
 -- Lots of lines that are not known yet.
 CREATE OR REPLACE FUNCTION planthub.new_lots(m planthub.inbound, lines planthub.line[], origin text, order_no text DEFAULT NULL,
-    supplier text DEFAULT NULL, supplier_lot text DEFAULT NULL, expiry date DEFAULT NULL) RETURNS void
+    supplier text DEFAULT NULL, supplier_lot text DEFAULT NULL, expiry date DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     brought text[];
 BEGIN
     SELECT array_agg(DISTINCT concat_ws('/', m.site, l.item, l.lot)) INTO brought FROM unnest(lines) AS l WHERE l.lot <> '' AND l.lot_known IS NULL;
     IF brought IS NULL THEN
-        RETURN;
+        RETURN false;
     END IF;
     INSERT INTO planthub.lot AS t (site, item, lot, origin, supplier, supplier_lot, manufactured, expiry, order_no, message_id, event_time)
     SELECT DISTINCT m.site, l.item, l.lot, new_lots.origin, new_lots.supplier, new_lots.supplier_lot,
@@ -21,33 +21,56 @@ BEGIN
         WHERE x.item = l.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to LIMIT 1) AS i ON true
     WHERE l.lot <> '' AND l.lot_known IS NULL
     ON CONFLICT ON CONSTRAINT lot_pkey DO NOTHING;
-    PERFORM planthub.bring('lot', brought);
+    RETURN planthub.bring('lot', brought);
 END
 $$;
 COMMENT ON FUNCTION planthub.new_lots(planthub.inbound, planthub.line[], text, text, text, text, date) IS 'Creates the lots of lines that are not known yet, and releases events that wait for them';
+
+CREATE OR REPLACE FUNCTION planthub.lot_keys(m planthub.inbound, lines planthub.line[]) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    keys text[];
+    i    int;
+BEGIN
+    FOR i IN 1..cardinality(lines) LOOP
+        keys := keys || concat_ws('/', m.site, lines[i].item, lines[i].lot);
+    END LOOP;
+    RETURN keys;
+END
+$$;
+COMMENT ON FUNCTION planthub.lot_keys(planthub.inbound, planthub.line[]) IS 'Internal: keys under which events wait for the lots of lines, or their output';
 
 -- Whether one of the lots that come out is, or went into, one of those that go in.
 CREATE OR REPLACE FUNCTION planthub.cycle_violations(m planthub.inbound, inputs planthub.line[], outputs planthub.line[]) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    bad planthub.violation[];
+    bad     planthub.violation[];
+    locked  boolean;
+    suspect boolean := false;
+    o       planthub.line;
+    i       planthub.line;
 BEGIN
     -- Two transactions that would close a circle together have a lot in common.
-    PERFORM planthub.lock_things('lot', (SELECT array_agg(concat_ws('/', m.site, l.item, l.lot)) FROM unnest(inputs || outputs) AS l WHERE l.lot <> ''));
-    IF NOT EXISTS (
-        SELECT FROM unnest(outputs) AS o WHERE o.lot <> '' AND (
-            EXISTS (SELECT FROM unnest(inputs) AS i WHERE i.item = o.item AND i.lot = o.lot)
-            OR EXISTS (SELECT FROM planthub.edge AS e WHERE e.site = m.site AND e.from_item = o.item AND e.from_lot = o.lot))) THEN
+    locked := planthub.lock_things('lot', planthub.lot_keys(m, inputs || outputs));
+    FOREACH o IN ARRAY outputs LOOP
+        CONTINUE WHEN o.lot = '';
+        EXIT WHEN suspect;
+        suspect := EXISTS (SELECT FROM planthub.edge AS e WHERE e.site = m.site AND e.from_item = o.item AND e.from_lot = o.lot);
+        FOREACH i IN ARRAY inputs LOOP
+            suspect := suspect OR i.item = o.item AND i.lot = o.lot;
+        END LOOP;
+    END LOOP;
+    IF NOT suspect THEN
         RETURN NULL;    -- usual: what comes out is new, or goes nowhere yet
     END IF;
     WITH RECURSIVE below (item, lot) AS (
-        SELECT o.item COLLATE "C", o.lot COLLATE "C" FROM unnest(outputs) AS o WHERE o.lot <> ''
+        SELECT x.item COLLATE "C", x.lot COLLATE "C" FROM unnest(outputs) AS x WHERE x.lot <> ''
         UNION
         SELECT e.to_item, e.to_lot FROM below AS b JOIN planthub.edge AS e ON e.site = m.site AND e.from_item = b.item AND e.from_lot = b.lot
         WHERE NOT EXISTS (SELECT FROM planthub.reversal AS r WHERE r.site = m.site AND r.target = e.message_id))
-    SELECT array_agg(ROW('GENEALOGY_CYCLE', i.pointer || '/lot', format('Lot "%s" of item "%s" came from what is made of it.', i.lot, i.item), NULL, NULL)::planthub.violation ORDER BY i.n)
+    SELECT array_agg(ROW('GENEALOGY_CYCLE', x.pointer || '/lot', format('Lot "%s" of item "%s" came from what is made of it.', x.lot, x.item), NULL, NULL)::planthub.violation ORDER BY x.n)
     INTO bad
-    FROM unnest(inputs) AS i JOIN below AS b ON b.item = i.item AND b.lot = i.lot WHERE i.lot <> '';
+    FROM unnest(inputs) AS x JOIN below AS b ON b.item = x.item AND b.lot = x.lot WHERE x.lot <> '';
     RETURN bad;
 END
 $$;
@@ -55,11 +78,18 @@ COMMENT ON FUNCTION planthub.cycle_violations(planthub.inbound, planthub.line[],
 
 -- inputs x outputs; quantities are known when there is one output.
 CREATE OR REPLACE FUNCTION planthub.write_edges(m planthub.inbound, kind text, inputs planthub.line[], outputs planthub.line[], order_no text DEFAULT NULL,
-    operation text DEFAULT NULL, first_line int DEFAULT 1) RETURNS void
+    operation text DEFAULT NULL, first_line int DEFAULT 1) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     goals int;
 BEGIN
+    IF cardinality(outputs) = 1 AND outputs[1].lot <> '' THEN   -- the usual case
+        INSERT INTO planthub.edge AS e (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, qty, uom, order_no, operation, component_line, event_time, recorded_at)
+        SELECT m.site, m.id, first_line - 1 + i.n, i.item, i.lot, outputs[1].item, outputs[1].lot, write_edges.kind, i.base_qty, i.base_uom,
+            write_edges.order_no, write_edges.operation, i.component_line, m.event_time, now()
+        FROM unnest(inputs) AS i WHERE i.lot <> '';
+        RETURN true;
+    END IF;
     SELECT count(DISTINCT (o.item, o.lot)) INTO goals FROM unnest(outputs) AS o WHERE o.lot <> '';
     INSERT INTO planthub.edge AS e (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, method, qty, uom, order_no, operation, component_line, event_time, recorded_at)
     SELECT m.site, m.id, first_line - 1 + row_number() OVER (ORDER BY i.n, o.item, o.lot), i.item, i.lot, o.item, o.lot,
@@ -68,25 +98,27 @@ BEGIN
         write_edges.order_no, write_edges.operation, i.component_line, m.event_time, now()
     FROM unnest(inputs) AS i CROSS JOIN (SELECT DISTINCT x.item, x.lot FROM unnest(outputs) AS x WHERE x.lot <> '') AS o
     WHERE i.lot <> '';
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION planthub.write_edges(planthub.inbound, text, planthub.line[], planthub.line[], text, text, int) IS
 'Writes that the lots of the inputs went into those of the outputs; with several outputs it is not known how much of which';
 
 -- What was consumed goes into the output of the event, or waits for one; earlier consumption that waits is tied to it.
-CREATE OR REPLACE FUNCTION planthub.tie_consumption(m planthub.inbound, order_no text, operation text, consumed planthub.line[], output planthub.line[]) RETURNS void
+CREATE OR REPLACE FUNCTION planthub.tie_consumption(m planthub.inbound, order_no text, operation text, consumed planthub.line[], output planthub.line[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     waiting planthub.line[];
+    written boolean;
 BEGIN
     IF output IS NULL THEN
         INSERT INTO planthub.pending_consumption AS p (site, order_no, message_id, line, operation, item, lot, qty, uom, component_line, event_time)
         SELECT m.site, tie_consumption.order_no, m.id, l.n, tie_consumption.operation, l.item, l.lot, l.base_qty, l.base_uom, l.component_line, m.event_time
         FROM unnest(consumed) AS l WHERE l.lot <> '';
-        RETURN;
+        RETURN true;
     END IF;
     IF consumed IS NOT NULL THEN
-        PERFORM planthub.write_edges(m, 'consumed_to_produced', consumed, output, order_no, operation);
+        written := planthub.write_edges(m, 'consumed_to_produced', consumed, output, order_no, operation);
     END IF;
     IF EXISTS (SELECT FROM planthub.pending_consumption AS p WHERE p.site = m.site AND p.order_no = tie_consumption.order_no AND p.tied_by IS NULL) THEN
         WITH tied AS (
@@ -99,6 +131,7 @@ BEGIN
             PERFORM planthub.write_edges(m, 'consumed_to_produced', waiting, output, order_no, operation, coalesce(cardinality(consumed), 0) * cardinality(output) + 1);
         END IF;
     END IF;
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION planthub.tie_consumption(planthub.inbound, text, text, planthub.line[], planthub.line[]) IS 'Internal: edges from what was consumed to what came out';

@@ -72,9 +72,11 @@ COMMENT ON FUNCTION planthub.check_quantity(jsonb, text, text, text, timestamptz
 
 -- raw: array of lines as they are in the data, with item, lot, qty, from_location or from, to_location or to, status,
 -- from_status, to_status, serials, component_line.  kind: kind of movement.  may_create: lots need not be known.
--- usable: the lots are used (issued, picked, shipped), so they must not have expired or be on hold.
+-- usable: the lots are used (issued, picked, shipped), so they must not have expired or be on hold.  order_no: the lines
+-- are for its components; operation null: of whatever operation.  account_total is then what the component requires, -1
+-- when it is backflushed.
 CREATE OR REPLACE FUNCTION planthub.resolve_lines(m planthub.inbound, raw jsonb, pointer text, kind text, may_create boolean,
-    usable boolean, OUT lines planthub.line[], OUT violations planthub.violation[])
+    usable boolean, order_no text DEFAULT NULL, operation text DEFAULT NULL, OUT lines planthub.line[], OUT violations planthub.violation[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     doubtful boolean;
@@ -83,7 +85,8 @@ BEGIN
                CASE WHEN l.uom = i.base_uom THEN l.qty ELSE planthub.base_qty(l.item, l.qty, l.uom, i.base_uom, m.event_time) END, i.base_uom,
                l.from_location, CASE WHEN l.from_location IS NOT NULL THEN l.from_status END,
                l.to_location, CASE WHEN l.to_location IS NOT NULL THEN l.to_status END,
-               l.component_line, NULL, NULL, i.lot_controlled, i.serial_controlled, o.known, o.expiry, f.known, t.known)::planthub.line ORDER BY l.n),
+               coalesce(c.line, l.component_line), CASE WHEN order_no IS NOT NULL THEN 'issued/' || coalesce(c.line, '/' || l.item) END,
+               CASE WHEN c.backflush THEN -1 ELSE c.base_required END, i.lot_controlled, i.serial_controlled, o.known, o.expiry, f.known, t.known)::planthub.line ORDER BY l.n),
            -- Everything that could be wrong with a line; what it is, line_violations() finds out.
            bool_or((l.qty > 0 AND i.lot_controlled = (l.lot IS NOT NULL) AND NOT i.serial_controlled AND l.serials IS NULL
                AND (l.from_location IS NULL OR f.known) AND (l.to_location IS NULL OR t.known)
@@ -106,13 +109,17 @@ BEGIN
         WHERE x.equipment = l.from_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active LIMIT 1) AS f ON true
     LEFT JOIN LATERAL (
         SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = l.to_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active LIMIT 1) AS t ON true;
+        WHERE x.equipment = l.to_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active LIMIT 1) AS t ON true
+    LEFT JOIN LATERAL (
+        SELECT x.line, x.backflush, x.base_required FROM planthub.order_component AS x
+        WHERE x.site = m.site AND x.order_no = resolve_lines.order_no AND (resolve_lines.operation IS NULL OR x.operation = resolve_lines.operation)
+          AND x.item = l.item AND (l.component_line IS NULL OR x.line = l.component_line) ORDER BY x.line LIMIT 1) AS c ON true;
     IF doubtful THEN
         violations := planthub.line_violations(m, lines, raw, may_create, usable);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION planthub.resolve_lines(planthub.inbound, jsonb, text, text, boolean, boolean) IS 'Lines of an event with what the hub knows about their items, lots and locations, and the rules of these that they do not meet';
+COMMENT ON FUNCTION planthub.resolve_lines(planthub.inbound, jsonb, text, text, boolean, boolean, text, text) IS 'Lines of an event with what the hub knows about their items, lots and locations, and the rules of these that they do not meet';
 
 CREATE OR REPLACE FUNCTION planthub.line_violations(m planthub.inbound, lines planthub.line[], raw jsonb, may_create boolean, usable boolean)
 RETURNS planthub.violation[]

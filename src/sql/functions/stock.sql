@@ -30,11 +30,19 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     short   boolean;
     is_new  boolean;
+    locked  boolean;
+    keys    text[] := '{}';
+    i       int;
 BEGIN
-    PERFORM planthub.lock_things('stock', (
-        SELECT array_agg(concat_ws('/', m.site, x.location, l.item, l.lot, x.status))
-        FROM unnest(lines) AS l CROSS JOIN LATERAL (VALUES (l.from_location, l.from_status), (l.to_location, l.to_status)) AS x (location, status)
-        WHERE x.location IS NOT NULL));
+    FOR i IN 1..cardinality(lines) LOOP
+        IF lines[i].from_location IS NOT NULL THEN
+            keys := keys || concat_ws('/', m.site, lines[i].from_location, lines[i].item, lines[i].lot, lines[i].from_status);
+        END IF;
+        IF lines[i].to_location IS NOT NULL THEN
+            keys := keys || concat_ws('/', m.site, lines[i].to_location, lines[i].item, lines[i].lot, lines[i].to_status);
+        END IF;
+    END LOOP;
+    locked := planthub.lock_things('stock', keys);
     LOOP
         SELECT array_agg(ROW(s.id, coalesce(b.seq, 0) + 1, d.delta, coalesce(b.balance, 0) + d.delta, d.location, d.item, d.lot, d.status)::planthub.stock_change),
                bool_or(d.delta < 0 AND coalesce(b.balance, 0) + d.delta < 0), bool_or(s.id IS NULL)
@@ -85,10 +93,12 @@ COMMENT ON FUNCTION planthub.stock_violations(planthub.inbound, planthub.line[],
 -- Writes movements and ledger; changes: from stock_changes() for the same lines, in this transaction.
 CREATE OR REPLACE FUNCTION planthub.write_movements(m planthub.inbound, lines planthub.line[], changes planthub.stock_change[], posting_date date,
     document text, order_no text DEFAULT NULL, operation text DEFAULT NULL, reason text DEFAULT NULL, handling_unit text DEFAULT NULL,
-    reverses bigint DEFAULT NULL) RETURNS void
+    reverses bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    brought text[];
+    brought  text[];
+    released boolean;
+    i        int;
 BEGIN
     WITH moved AS (
         INSERT INTO planthub.movement AS v (site, message_id, line, kind, item, lot, qty, uom, base_qty, base_uom, from_location, from_status,
@@ -101,13 +111,21 @@ BEGIN
         FROM unnest(lines) AS l)
     INSERT INTO planthub.stock_ledger AS y (site, stock_id, seq, message_id, delta, balance, event_time, recorded_at)
     SELECT m.site, c.stock_id, c.seq, m.id, c.delta, c.balance, m.event_time, now() FROM unnest(changes) AS c;
-    SELECT array_agg(concat_ws('/', m.site, c.location, c.item, c.lot, c.status)) INTO brought FROM unnest(changes) AS c WHERE c.delta > 0;
+    FOR i IN 1..cardinality(changes) LOOP
+        IF changes[i].delta > 0 THEN
+            brought := brought || concat_ws('/', m.site, changes[i].location, changes[i].item, changes[i].lot, changes[i].status);
+        END IF;
+    END LOOP;
     IF brought IS NOT NULL THEN
-        PERFORM planthub.bring('stock', brought);
+        released := planthub.bring('stock', brought);
     END IF;
-    IF EXISTS (SELECT FROM unnest(lines) AS l WHERE l.serials IS NOT NULL) THEN
-        PERFORM planthub.write_serials(m, lines);
-    END IF;
+    FOR i IN 1..cardinality(lines) LOOP
+        IF lines[i].serials IS NOT NULL THEN
+            PERFORM planthub.write_serials(m, lines);
+            EXIT;
+        END IF;
+    END LOOP;
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION planthub.write_movements(planthub.inbound, planthub.line[], planthub.stock_change[], date, text, text, text, text, text, bigint) IS

@@ -35,7 +35,6 @@ CREATE TABLE planthub.movement (
     PRIMARY KEY (site, message_id, line),
     CONSTRAINT movement_side_check CHECK (from_location IS NOT NULL OR to_location IS NOT NULL)
 );
-CREATE INDEX movement_order ON planthub.movement (site, order_no, message_id) WHERE order_no IS NOT NULL;
 CREATE INDEX movement_lot ON planthub.movement (site, item, lot, message_id);
 COMMENT ON TABLE planthub.movement IS 'Stock movements, append-only: one item and lot, from one side to another; a missing side is outside the walls';
 COMMENT ON COLUMN planthub.movement.site IS 'Site';
