@@ -123,7 +123,7 @@ DECLARE
     i int;
     c record;
 BEGIN
-    FOR i IN 1..cardinality(lines) LOOP
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
         CONTINUE WHEN lines[i].account NOT LIKE 'issued//%';
         SELECT x.line, x.backflush, x.base_required INTO c
         FROM planthub.order_component AS x

@@ -32,7 +32,7 @@ DECLARE
     keys text[];
     i    int;
 BEGIN
-    FOR i IN 1..cardinality(lines) LOOP
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
         keys := keys || concat_ws('/', m.site, lines[i].item, lines[i].lot);
     END LOOP;
     RETURN keys;

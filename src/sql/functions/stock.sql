@@ -34,7 +34,7 @@ DECLARE
     keys    text[] := '{}';
     i       int;
 BEGIN
-    FOR i IN 1..cardinality(lines) LOOP
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
         IF lines[i].from_location IS NOT NULL THEN
             keys := keys || concat_ws('/', m.site, lines[i].from_location, lines[i].item, lines[i].lot, lines[i].from_status);
         END IF;
@@ -111,7 +111,7 @@ BEGIN
         FROM unnest(lines) AS l)
     INSERT INTO planthub.stock_ledger AS y (site, stock_id, seq, message_id, delta, balance, event_time, recorded_at)
     SELECT m.site, c.stock_id, c.seq, m.id, c.delta, c.balance, m.event_time, now() FROM unnest(changes) AS c;
-    FOR i IN 1..cardinality(changes) LOOP
+    FOR i IN 1..coalesce(cardinality(changes), 0) LOOP
         IF changes[i].delta > 0 THEN
             brought := brought || concat_ws('/', m.site, changes[i].location, changes[i].item, changes[i].lot, changes[i].status);
         END IF;
@@ -119,7 +119,7 @@ BEGIN
     IF brought IS NOT NULL THEN
         released := planthub.bring('stock', brought);
     END IF;
-    FOR i IN 1..cardinality(lines) LOOP
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
         IF lines[i].serials IS NOT NULL THEN
             PERFORM planthub.write_serials(m, lines);
             EXIT;
@@ -151,7 +151,7 @@ DECLARE
     day    record := planthub.posting_date(m);
     change record;
 BEGIN
-    IF lines IS NULL THEN
+    IF coalesce(cardinality(lines), 0) = 0 THEN
         RETURN violations;
     END IF;
     change := planthub.stock_changes(m, lines);
@@ -245,7 +245,7 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     i int;
 BEGIN
-    FOR i IN 1..cardinality(lines) LOOP
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
         IF lines[i].from_location = lines[i].to_location THEN
             lines[i].kind := 'status_change';
         END IF;
