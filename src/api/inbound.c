@@ -37,6 +37,7 @@
 #include "pg/relations.h"
 
 #define SHA256_LENGTH	32
+#define LOCK_POLL_MS	2
 
 /* Apart from the locks that users take (1 or 2) and those of ordering keys. */
 #define ADVISORY_CLASS	0x5049
@@ -129,15 +130,26 @@ ph_lock_things(text *kind, ArrayType *array)
 }
 
 /*
- * lock_key(site text, key text, wait boolean) -> boolean: locks an ordering key as publish(serialise => true) does;
- * false when it must not wait and another transaction has it.
+ * lock_key(site text, key text, patience int) -> boolean: locks an ordering key as publish(serialise => true) does;
+ * false when another transaction still has it after so many milliseconds.  Negative: waits as long as it takes.
  */
 Datum
 planthub_lock_key(PG_FUNCTION_ARGS)
 {
 	text	   *key = PG_GETARG_TEXT_PP(1);
 
-	PG_RETURN_BOOL(ph_publish_lock_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), key, PG_GETARG_BOOL(2)));
+	char	   *site = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			patience = PG_GETARG_INT32(2);
+	bool		locked = ph_publish_lock_key(site, key, patience < 0);
+	int			waited;
+
+	for (waited = 0; !locked && waited < patience; waited += LOCK_POLL_MS)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(LOCK_POLL_MS * 1000L);
+		locked = ph_publish_lock_key(site, key, false);
+	}
+	PG_RETURN_BOOL(locked);
 }
 
 /* ---- functions that were registered ---- */

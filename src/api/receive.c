@@ -370,9 +370,13 @@ planthub_bring(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
+static PhStatement left_behind = {
+	"SELECT FROM planthub.parked AS p WHERE p.due LIMIT 1", 0, {0}
+};
+
 /*
- * take_released() -> boolean: whether bring() has released events since this was asked last.  It may say so without
- * need, after a transaction that was rolled back.
+ * take_released() -> boolean: whether bring() has released events since this was asked last, or others have left released
+ * ones behind because this transaction had their key.
  */
 Datum
 planthub_take_released(PG_FUNCTION_ARGS)
@@ -380,5 +384,12 @@ planthub_take_released(PG_FUNCTION_ARGS)
 	bool		result = released;
 
 	released = false;
+	if (!result)
+	{
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "could not connect to SPI");
+		result = ph_sql_run(&left_behind, NULL, NULL, SPI_OK_SELECT) > 0;
+		SPI_finish();
+	}
 	PG_RETURN_BOOL(result);
 }

@@ -588,7 +588,7 @@ BEGIN
         RETURN planthub.violation('REVERSAL_ALREADY_DONE', '/data/confirmation_id', format('Confirmation "%s" is reversed.', c.confirmation_id));
     END IF;
     -- Another order than the key of the event says: its facts must not change meanwhile either.
-    PERFORM planthub.lock_key(m.site, 'mo:' || c.order_no, true);
+    PERFORM planthub.lock_key(m.site, 'mo:' || c.order_no, -1);
     lines := planthub.reversed_lines(m, c.message_id);
     bad := planthub.output_in_use(m, c) || planthub.run_checks('reversal', m.topic, m, lines) || day.violations;
     IF lines IS NOT NULL THEN

@@ -30,7 +30,7 @@ COMMENT ON FUNCTION planthub.bring(text, text[]) IS 'Releases the events that wa
 
 CREATE OR REPLACE FUNCTION planthub.take_released() RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_take_released';
-COMMENT ON FUNCTION planthub.take_released() IS 'Internal: whether bring() has released events since this was asked last';
+COMMENT ON FUNCTION planthub.take_released() IS 'Internal: whether bring() has released events since this was asked last, or others left released ones behind';
 
 CREATE OR REPLACE FUNCTION planthub.quantity_value(value text) RETURNS numeric
 LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'planthub_quantity_value';
@@ -40,9 +40,9 @@ CREATE OR REPLACE FUNCTION planthub.lock_things(kind text, keys text[]) RETURNS 
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_lock_things';
 COMMENT ON FUNCTION planthub.lock_things(text, text[]) IS 'Internal: locks things that events may wait for until the end of the transaction, in one order';
 
-CREATE OR REPLACE FUNCTION planthub.lock_key(site text, key text, wait boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION planthub.lock_key(site text, key text, patience int) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_lock_key';
-COMMENT ON FUNCTION planthub.lock_key(text, text, boolean) IS 'Internal: locks an ordering key until the end of the transaction';
+COMMENT ON FUNCTION planthub.lock_key(text, text, int) IS 'Internal: locks an ordering key until the end of the transaction; patience: how many milliseconds it waits, negative: as long as it takes';
 
 CREATE OR REPLACE FUNCTION planthub.call_effect(function text, event planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_call_effect';
