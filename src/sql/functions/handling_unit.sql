@@ -142,6 +142,8 @@ DECLARE
     r       record;
     broken  planthub.violation[];
 BEGIN
+    -- The ledger of the order is written, whatever the ordering key of the event is.
+    PERFORM planthub.lock_key(m.site, 'mo:' || (m.data->>'order'), -1);
     PERFORM planthub.lock_units(m, unit, m.data->>'parent_sscc');
     r := planthub.event_lines(m, 'contents', 'receipt_from_production', jsonb_build_object('to_location', m.data->'location'));
     broken := r.violations || planthub.order_violations(m, m.data->>'order');
