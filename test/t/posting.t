@@ -200,6 +200,17 @@ eventually(lambda: posted(m), 'posted 49/2026', 'a large answer is read to its e
 m = send('too_big', [{'status': 201, 'body': big}], None, 'sap-material-document-response', response_limit=1024)
 eventually(lambda: (state(m), posted(m)), ('delivered', 'accepted'), 'one above the limit is not kept, and the delivery is delivered')
 
+# Entering documents costs the same however many are there.
+hub.sql(f"""
+    SELECT planthub.create_mapping('own-number', '{{"external_document": "=to_string(message.id)"}}'); SELECT planthub.activate_mapping('own-number', version => 1);
+    SELECT planthub.create_topic('test.many'), planthub.create_endpoint('many', 'erp', '{peer.url('/many')}');
+    SELECT planthub.create_route('many', 'test.many', 'many', response_mapping => 'own-number');
+    SELECT count(planthub.publish('test.many', '{{}}', NULL, 'P1')) FROM generate_series(1, 1000)""")
+eventually(lambda: hub.sql("SELECT count(*) FROM planthub.posting_status WHERE topic = 'test.many' AND state = 'posted'"), '1000', 'many are posted')
+READS = "FROM pg_stat_user_indexes WHERE schemaname = 'planthub' AND relname = 'xref'"
+eventually(lambda: int(hub.sql(f'SELECT sum(idx_scan) {READS}')) >= 1000, True, 'the cross-reference is looked at for each')
+ok(int(hub.sql(f'SELECT sum(idx_tup_read) {READS}')) < 10000, 'and few entries are read', hub.sql(f'SELECT indexrelname, idx_scan, idx_tup_read {READS}'))
+
 # ---- acknowledged in time, late, never ----
 
 m = send('deadline', [{'status': 202}], within='1 ms')

@@ -1,6 +1,7 @@
 -- posting: recording what targets say, and showing it.  Rows are only added: the state is computed from them, so that a
 -- worker that records an answer and a session that records an acknowledgement never wait for each other.  Re-runnable.
 
+-- Code and canonical value are both compared: whichever index of the cross-reference a plan takes, it finds few rows.
 CREATE OR REPLACE FUNCTION planthub.posting_document(message_id bigint, site text, system text, code text, told_by bigint)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -11,7 +12,7 @@ BEGIN
     SELECT 'document', $3, $2, $4, fact, coalesce(told_by, $1)
     WHERE fact IS NOT NULL AND NOT EXISTS (
         SELECT FROM planthub.xref AS x
-        WHERE x.set = 'document' AND x.system = $3 AND x.scope = $2 AND x.code = $4 AND x.value = fact);
+        WHERE x.set = 'document' AND x.system = $3 AND x.scope = $2 AND x.code = $4 AND x.canonical = fact #>> '{}');
 END
 $$;
 COMMENT ON FUNCTION planthub.posting_document(bigint, text, text, text, bigint) IS 'Internal: enters a document number of a target into the cross-reference: code of the set document, whose value is the id of the event';
@@ -50,7 +51,7 @@ BEGIN
         WHERE NOT EXISTS (
             SELECT FROM planthub.xref AS x
             WHERE x.set = entry->>'set' AND x.system = coalesce(entry->>'system', $6)
-              AND x.scope = coalesce(entry->>'scope', $4) AND x.code = entry->>'code' AND x.value = entry->'value');
+              AND x.scope = coalesce(entry->>'scope', $4) AND x.code = entry->>'code' AND x.canonical = entry->>'value');
     END LOOP;
 END
 $$;
