@@ -18,6 +18,7 @@ SELECT pg_temp.acknowledge('a4', 1, 'posted', '4900000002');
 -- A refusal becomes a case, and so does what was never sent.
 SELECT pg_temp.acknowledge('a5', 2, 'rejected', NULL, '{"code": "M7/053", "text": "Posting only possible in period 2026/01"}');
 SELECT pg_temp.acknowledge('a6', 9, 'posted', '4900000009');
+SELECT pg_temp.acknowledge('a7', 3, 'posted', repeat('9', 257));
 SELECT m.event_id, p.site, p.system, p.state, p.conflict, p.external_document, p.error_code, p.error_text FROM planthub.posting AS p JOIN planthub.message AS m ON m.id = p.message_id ORDER BY p.at;
 SELECT set, system, scope, code, canonical FROM planthub.xref WHERE set = 'document' ORDER BY id;
 SELECT site, code, kind, regexp_replace(title, 'delivery \d+', 'delivery N') FROM planthub."case" ORDER BY id;

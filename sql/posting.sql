@@ -71,6 +71,7 @@ SELECT result, code FROM planthub.acknowledge(NULL, 'posted', '1');
 SELECT result, code FROM d, planthub.acknowledge(d.delivery_id::text, 'posted', '1', system => 'mes') WHERE n = 1;
 SELECT planthub.acknowledge('1', 'done');
 SELECT planthub.acknowledge('1', NULL);
+SELECT planthub.acknowledge('1', 'posted', repeat('9', 257));
 
 -- late: shown while it is open, and afterwards
 SELECT count(planthub.publish('test.posted', '{}', k, 'P1')) FROM unnest('{k9,k10}'::text[]) AS k;

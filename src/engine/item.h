@@ -87,6 +87,7 @@ typedef struct PhItem
 	char	   *error;			/* in the batch's context, as are response and answer */
 	char	   *response;
 	PhAnswer   *answer;			/* to a success, for the response mapping of its route; NULL: not wanted */
+	int			answer_tries;	/* transactions in which the mapping was applied to it */
 	unsigned char digest[32];
 } PhItem;
 

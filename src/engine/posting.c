@@ -3,7 +3,9 @@
  *	  Delivered is not posted.
  *
  * The mapping and what it wants to be written run in a subtransaction: when either fails, the delivery is recorded as
- * accepted with the error, because the target has it already and must not get it again.
+ * accepted with the error, because the target has it already and must not get it again.  What fails the whole transaction
+ * (a function that takes too long, an internal error) is given up after ANSWER_TRIES, lest it keep the worker from
+ * recording anything.
  */
 #include "postgres.h"
 
@@ -18,10 +20,12 @@
 #include "json/mapping.h"
 #include "pg/careful.h"
 
+#define ANSWER_TRIES	2
+
 /* One delivered item. */
 typedef struct Work
 {
-	const PhItem *item;
+	PhItem	   *item;
 	const PhRoute *route;
 	const PhEndpoint *endpoint;
 	const char *error;			/* of a mapping that failed */
@@ -154,6 +158,8 @@ record(Work *work)
 	}
 	if (work->item->answer == NULL)
 		error = "the answer was not kept: the response mapping came after the request";
+	else if (work->item->answer_tries++ >= ANSWER_TRIES)
+		error = "the transaction failed with the response mapping; see the server log";
 	else if (ph_careful(map_and_write, work, &error))
 		error = work->error;
 	if (error != NULL)
@@ -168,7 +174,7 @@ ph_posting_record(const PhConfig *config, PhItem **items, int n)
 
 	for (i = 0; i < n; i++)
 	{
-		const PhItem *item = items[i];
+		PhItem	   *item = items[i];
 		Work		work = {item, ph_config_route(config, item->route)};
 		const PhLane *lane = ph_config_lane(config, item->lane);
 		MemoryContext old;

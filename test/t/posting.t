@@ -193,6 +193,18 @@ eventually(lambda: posted(m), 'accepted', 'a mapping that is gone')
 ok('no active version' in posting(m)['error_text'], 'is told', posting(m))
 equal(hub.sql('SELECT pid FROM planthub.workers()'), worker, 'all that by the same worker')
 
+# A function of a mapping that fails whole transactions keeps the worker from nothing else.
+hub.sql("""CREATE FUNCTION public.broken(document jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+           BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = 'internal_error'; END $$;
+           SELECT planthub.create_mapping_function('broken', 'public.broken(jsonb)');
+           SELECT planthub.create_mapping('calls', '{"external_document": {"$call": "broken", "$with": "=body"}}');
+           SELECT planthub.activate_mapping('calls', version => 1)""")
+m = send('broken', [{'status': 200}], None, 'calls')
+eventually(lambda: posted(m), 'accepted', 'a response mapping that fails the transaction is given up')
+ok('server log' in posting(m)['error_text'], 'and says where to look', posting(m))
+equal((state(m), len(peer.received('/broken'))), ('delivered', 1), 'the delivery was made once')
+equal(hub.sql('SELECT pid FROM planthub.workers()'), worker, 'by the same worker')
+
 # Large answers are read as a whole.
 big = {'filler': 'x' * 200000, 'd': {'MaterialDocument': '49', 'MaterialDocumentYear': '2026'}}
 m = send('big', [{'status': 201, 'body': big}], None, 'sap-material-document-response')

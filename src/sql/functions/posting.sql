@@ -139,6 +139,11 @@ BEGIN
             MESSAGE = format('unknown outcome "%s"', $2),
             HINT = 'Use posted, accepted or rejected.';
     END IF;
+    IF length(document) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+            MESSAGE = 'number of the document is longer than 256 characters',
+            HINT = 'Give the number only; what else there is to say belongs to the text of the error.';
+    END IF;
     subject := planthub.posting_of_key($1);
     IF subject.delivery_id IS NULL OR $6 <> subject.system THEN
         RETURN QUERY VALUES ('unknown', 'ACK_UNKNOWN', NULL::bigint, NULL::text, NULL::boolean);
@@ -183,6 +188,9 @@ DECLARE
     title text;
     code  text;
 BEGIN
+    IF length(m.data->>'external_document') > 256 THEN
+        RETURN planthub.violation('SCHEMA_INVALID', '/data/external_document', 'The number of a document has at most 256 characters.');
+    END IF;
     SELECT * INTO told FROM planthub.acknowledge(m.data->>'outbox_id', m.data->>'outcome', m.data->>'external_document',
         m.data #>> '{error,code}', m.data #>> '{error,text}', m.system, m.id);
     code := told.code;
