@@ -305,6 +305,8 @@ def sender(database, messages, failures):
 for number in range(3):
     sql, failures = tolerant(f'crowd{number}'), []
     messages = shuffled(random.Random(SEED + number)) + random.Random(number).choices(MAIN, k=6)
+    # A warehouse orders its events by unit, not by the production order behind them.
+    messages = [{**m, 'partitionkey': f'hu:{m["data"]["sscc"]}'} if m['type'].startswith('planthub.handling_unit.packed') else m for m in messages]
     threads = [threading.Thread(target=sender, args=(f'crowd{number}', messages[n::SENDERS], failures)) for n in range(SENDERS)]
     for thread in threads:
         thread.start()
