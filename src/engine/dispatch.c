@@ -190,7 +190,8 @@ copy_result(const PhConfig *config, PhItem *item, const PhResult *result, const 
 	item->error = error_text(context, result->error, judgement->fault);
 	if (!ph_settle_is_final(item) && result->response[0] != '\0')
 		item->response = MemoryContextStrdup(context, result->response);
-	if (ph_settle_is_final(item) && route != NULL && route->response_mapping != NULL && ph_answer_of(result, &answer))
+	if (ph_settle_is_final(item) && item->single && route != NULL && route->response_mapping != NULL &&
+		ph_answer_of(result, &answer))
 		item->answer = ph_answer_copy(&answer, context);
 }
 
@@ -221,8 +222,8 @@ take_result(Request *request, const PhResult *result)
 	{
 		PhItem	   *item = request->items[i];
 
-		copy_result(request->config, item, result, &judgement);
 		item->single = request->n == 1;
+		copy_result(request->config, item, result, &judgement);
 		item->behind = item->blocks && failed_before(request, i);
 	}
 	ph_outage_note_answer(endpoint, request->items[0]);

@@ -156,7 +156,9 @@ record(Work *work)
 		write_posting(work, NULL, NULL);
 		return;
 	}
-	if (work->item->answer == NULL)
+	if (!work->item->single)
+		error = "the answer to a batch says nothing about one message";
+	else if (work->item->answer == NULL)
 		error = "the answer was not kept: the response mapping came after the request";
 	else if (work->item->answer_tries++ >= ANSWER_TRIES)
 		error = "the transaction failed with the response mapping; see the server log";

@@ -30,8 +30,8 @@ def send(name, responses, rules=None, mapping=None, within=None, retry_base='1 h
     """One message to an endpoint of its own; tells its number."""
     answers(f'/{name}', responses)
     code = name.replace('_', '-')
-    more = ''.join(f", {option} => '{value}'" for option, value in {'outcome_set': rules, 'retry_base': retry_base, 'retry_cap': '1 h', **endpoint}.items() if value)
-    hub.sql(f"SELECT planthub.create_endpoint('{code}', 'erp', '{peer.url('/' + name)}', content_mode => 'plain'{more})")
+    more = ''.join(f", {option} => '{value}'" for option, value in {'outcome_set': rules, 'retry_base': retry_base, 'retry_cap': '1 h', 'content_mode': 'plain', **endpoint}.items() if value)
+    hub.sql(f"SELECT planthub.create_endpoint('{code}', 'erp', '{peer.url('/' + name)}'{more})")
     options = ''.join(f", {option} => '{value}'" for option, value in {'response_mapping': mapping, 'acknowledge_within': within}.items() if value)
     hub.sql(f"SELECT planthub.create_route('{code}', 'test.fact', '{code}', condition => '$env.key == ''{name}'''{options})")
     return publish(name)
@@ -222,6 +222,15 @@ eventually(lambda: hub.sql("SELECT count(*) FROM planthub.posting_status WHERE t
 READS = "FROM pg_stat_user_indexes WHERE schemaname = 'planthub' AND relname = 'xref'"
 eventually(lambda: int(hub.sql(f'SELECT sum(idx_scan) {READS}')) >= 1000, True, 'the cross-reference is looked at for each')
 ok(int(hub.sql(f'SELECT sum(idx_tup_read) {READS}')) < 10000, 'and few entries are read', hub.sql(f'SELECT indexrelname, idx_scan, idx_tup_read {READS}'))
+
+# An answer to a batch is read for none of its messages.
+m = send('batch', [{'status': 200, 'body': {'number': 'B-1'}}], None, 'own-number', content_mode='batch')
+eventually(lambda: posted(m), f'posted {m}', 'alone in its request')
+hub.sql("SELECT planthub.pause('endpoint', 'batch')")
+both = [int(hub.sql(f"""SELECT planthub.publish('test.fact', '{{}}', 'batch', 'P1')""")) for _ in range(2)]
+hub.sql("SELECT planthub.resume('endpoint', 'batch')")
+eventually(lambda: [(posted(n), state(n)) for n in both], [('accepted', 'delivered')] * 2, 'together')
+ok('batch' in posting(both[0])['error_text'], 'with the reason', posting(both[0]))
 
 # ---- acknowledged in time, late, never ----
 
