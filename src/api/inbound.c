@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "api/addition.h"
 #include "api/inbound.h"
 #include "engine/pattern.h"
 #include "engine/publish.h"
@@ -349,7 +350,7 @@ fill_fact(PhFact *fact, Datum *values, bool *nulls)
 	fact->event_time = DatumGetTimestampTz(values[EVENT_TIME]);
 	fact->has_event_offset = !nulls[EVENT_OFFSET];
 	fact->event_offset = DatumGetInt16(values[EVENT_OFFSET]);
-	fact->data = values[EVENT_DATA];
+	fact->data = ph_addition_apply(fact->id, values[EVENT_DATA]);
 }
 
 /*

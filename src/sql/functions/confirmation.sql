@@ -339,6 +339,7 @@ BEGIN
     IF lines IS NOT NULL THEN
         written := planthub.write_movements(m, lines, change.changes, day.day, m.data->>'confirmation_id', m.data->>'order', m.data->>'operation');
     END IF;
+    written := planthub.add_movements(m.id, lines, CASE WHEN day.violations IS NOT NULL THEN day.day END);
     written := planthub.write_confirmation(m, o, yield, scrap, rework, day.day, consumed, output, ledger.entries);
     RETURN bad;
 END

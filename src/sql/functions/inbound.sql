@@ -56,6 +56,10 @@ CREATE OR REPLACE FUNCTION planthub.publish_inbound(event planthub.inbound) RETU
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_publish_inbound';
 COMMENT ON FUNCTION planthub.publish_inbound(planthub.inbound) IS 'Internal: publishes what was received, under the number it has';
 
+CREATE OR REPLACE FUNCTION planthub.add_movements(message_id bigint, lines planthub.line[], posting_date date DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_add_movements';
+COMMENT ON FUNCTION planthub.add_movements(bigint, planthub.line[], date) IS 'Adds to the message that will be published for an event the movements that it led to, as member "movements", and the day they are posted on when it is another than the event says; for effects';
+
 -- Violations
 
 CREATE OR REPLACE FUNCTION planthub.violation(code text, pointer text, detail text, kind text DEFAULT NULL, key text DEFAULT NULL)

@@ -19,13 +19,13 @@ COMMENT ON FUNCTION planthub.owner_violations(planthub.inbound, text, jsonb) IS 
 CREATE OR REPLACE FUNCTION planthub.new_version(m planthub.inbound, name text, code text, OUT present jsonb, OUT starts timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    version int := m.data->>'version';
+    version bigint := (m.data->>'version')::numeric;
 BEGIN
     PERFORM planthub.lock_things('master data', ARRAY[concat(name, ' ', code)]);
     EXECUTE format('SELECT to_jsonb(t) FROM planthub.%1$I AS t WHERE t.%1$I = $1 ORDER BY t.valid_from DESC LIMIT 1', name) INTO present USING code;
     ends := 'infinity';
     starts := coalesce((m.data->>'valid_from')::timestamptz, CASE WHEN present IS NULL THEN '-infinity' ELSE m.event_time END);
-    IF present IS NOT NULL AND ((present->>'version')::int >= version OR (present->>'valid_from')::timestamptz > starts) THEN
+    IF present IS NOT NULL AND ((present->>'version')::bigint >= version OR (present->>'valid_from')::timestamptz > starts) THEN
         starts := NULL;
     END IF;
 END
@@ -70,7 +70,7 @@ BEGIN
     END IF;
     PERFORM planthub.end_version('item', code, v.starts);
     INSERT INTO planthub.item AS t (item, valid_from, version, description, base_uom, lot_controlled, serial_controlled, status, shelf_life_days, gtin, message_id)
-    VALUES (code, v.starts, (m.data->>'version')::int, m.data->>'description', unit, (m.data->>'lot_controlled')::boolean,
+    VALUES (code, v.starts, (m.data->>'version')::numeric::bigint, m.data->>'description', unit, (m.data->>'lot_controlled')::boolean,
         (m.data->>'serial_controlled')::boolean, m.data->>'status', coalesce((m.data->>'shelf_life_days')::int, (v.present->>'shelf_life_days')::int),
         CASE WHEN m.data ? 'gtin' THEN m.data->>'gtin' ELSE v.present->>'gtin' END, m.id);
     PERFORM planthub.bring('item', ARRAY[code]);
@@ -113,7 +113,7 @@ BEGIN
     END IF;
     PERFORM planthub.end_version('equipment', code, v.starts);
     INSERT INTO planthub.equipment AS t (equipment, valid_from, version, level, parent, site, name, timezone, gln, cost_centre, asset, supply_location, active, message_id)
-    VALUES (code, v.starts, (m.data->>'version')::int, m.data->>'level', above, planthub.equipment_site(code, m.data->>'level', above),
+    VALUES (code, v.starts, (m.data->>'version')::numeric::bigint, m.data->>'level', above, planthub.equipment_site(code, m.data->>'level', above),
         m.data->>'name', m.data->>'tz', m.data->>'gln', m.data->>'cost_centre', m.data->>'asset', v.present->>'supply_location',
         coalesce((m.data->>'active')::boolean, true), m.id);
     PERFORM planthub.bring('equipment', ARRAY[code]);
@@ -137,7 +137,7 @@ BEGIN
     END IF;
     PERFORM planthub.end_version('party', code, v.starts);
     INSERT INTO planthub.party AS t (party, valid_from, version, role, name, gln, country, address, message_id)
-    VALUES (code, v.starts, (m.data->>'version')::int, m.data->>'role', m.data->>'name', m.data->>'gln', m.data->>'country', m.data->'address', m.id);
+    VALUES (code, v.starts, (m.data->>'version')::numeric::bigint, m.data->>'role', m.data->>'name', m.data->>'gln', m.data->>'country', m.data->'address', m.id);
     PERFORM planthub.bring('party', ARRAY[code]);
     RETURN NULL;
 END
@@ -193,14 +193,14 @@ BEGIN
     ELSIF m.data->>'supplier' IS NOT NULL AND NOT EXISTS (SELECT FROM planthub.party AS p WHERE p.party = m.data->>'supplier') THEN
         bad := bad || planthub.violation('PARTY_UNKNOWN', '/data/supplier', format('Party "%s" does not exist.', m.data->>'supplier'), 'party', m.data->>'supplier');
     END IF;
-    IF bad IS NULL AND (present->>'version')::int >= (m.data->>'version')::int THEN
+    IF bad IS NULL AND (present->>'version')::bigint >= (m.data->>'version')::numeric::bigint THEN
         bad := planthub.stale_master(m, 'lot', m.data->>'lot', present);
     END IF;
     IF bad IS NOT NULL THEN
         RETURN bad;
     END IF;
     INSERT INTO planthub.lot AS t (site, item, lot, version, origin, status, supplier, supplier_lot, manufactured, expiry, country, properties, message_id, event_time)
-    VALUES (m.site, code, m.data->>'lot', (m.data->>'version')::int, 'master', m.data->>'status', m.data->>'supplier', m.data->>'supplier_lot',
+    VALUES (m.site, code, m.data->>'lot', (m.data->>'version')::numeric::bigint, 'master', m.data->>'status', m.data->>'supplier', m.data->>'supplier_lot',
         (m.data->>'manufactured')::date, (m.data->>'expiry')::date, m.data->>'origin_country', m.data->'properties', m.id, m.event_time)
     ON CONFLICT ON CONSTRAINT lot_pkey DO UPDATE SET version = excluded.version, status = excluded.status,
         supplier = coalesce(excluded.supplier, t.supplier), supplier_lot = coalesce(excluded.supplier_lot, t.supplier_lot),

@@ -138,7 +138,7 @@ CREATE OR REPLACE FUNCTION planthub.keep_order_version(m planthub.inbound, appli
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO planthub.production_order_version AS v (site, order_no, message_id, topic, version, applied, event_time, data)
-    VALUES (m.site, m.data->>'order', m.id, m.topic, (m.data->>'version')::int, applied, m.event_time, m.data);
+    VALUES (m.site, m.data->>'order', m.id, m.topic, (m.data->>'version')::numeric::bigint, applied, m.event_time, m.data);
 END
 $$;
 COMMENT ON FUNCTION planthub.keep_order_version(planthub.inbound, boolean) IS 'Internal: keeps a plan or command for the history of the order';
@@ -160,7 +160,7 @@ BEGIN
     IF present.state IN ('cancelled', 'closed', 'technically_completed') THEN
         bad := bad || planthub.violation('ORDER_CLOSED', '/data/order', format('Order "%s" has been %s since %s.', present.order_no, replace(present.state, '_', ' '), present.state_at));
     END IF;
-    IF present.version >= (m.data->>'version')::int AND present.state <> 'created' THEN
+    IF present.version >= (m.data->>'version')::numeric::bigint AND present.state <> 'created' THEN
         bad := bad || planthub.violation('ORDER_VERSION_STALE', '/data/version', format('Version %s of order "%s" is there.', present.version, present.order_no));
     END IF;
     IF bad IS NOT NULL THEN
@@ -172,7 +172,7 @@ BEGIN
     quantity := (planthub.check_quantity(m.data->'qty', product, unit, '', m.event_time, true)).base_qty;
     INSERT INTO planthub.production_order AS o (site, order_no, version, order_type, item, qty, uom, base_qty, base_uom, over_tolerance_pct, under_tolerance_pct,
         bom_version, routing_version, planned_start, planned_end, priority, sales_order, output_lot, state, state_at, message_id)
-    VALUES (m.site, m.data->>'order', (m.data->>'version')::int, m.data->>'order_type', product, (m.data#>>'{qty,value}')::numeric, planthub.unit_code(m.data#>>'{qty,uom}'),
+    VALUES (m.site, m.data->>'order', (m.data->>'version')::numeric::bigint, m.data->>'order_type', product, (m.data#>>'{qty,value}')::numeric, planthub.unit_code(m.data#>>'{qty,uom}'),
         quantity, unit, (m.data->>'over_tolerance_pct')::numeric, (m.data->>'under_tolerance_pct')::numeric, m.data->>'bom_version', m.data->>'routing_version',
         (m.data->>'planned_start')::timestamptz, (m.data->>'planned_end')::timestamptz, (m.data->>'priority')::int, m.data->>'sales_order', m.data->>'output_lot',
         'released', m.event_time, m.id)
@@ -196,10 +196,10 @@ DECLARE
     lines jsonb;
 BEGIN
     SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('line', c.line, 'item', c.item, 'qty', jsonb_build_object('value', trim_scale(c.required)::text, 'uom', c.uom),
-               'to', c.from_location, 'lot', c.reserved_lot, 'lot_policy', c.lot_policy)) ORDER BY c.line)
+               'to', coalesce(c.from_location, o.work_center), 'lot', c.reserved_lot, 'lot_policy', c.lot_policy)) ORDER BY c.line)
     INTO lines
-    FROM planthub.order_component AS c
-    WHERE c.site = m.site AND c.order_no = m.data->>'order' AND NOT c.backflush AND c.from_location IS NOT NULL;
+    FROM planthub.order_component AS c LEFT JOIN planthub.order_operation AS o ON o.site = c.site AND o.order_no = c.order_no AND o.operation = c.operation
+    WHERE c.site = m.site AND c.order_no = m.data->>'order' AND NOT c.backflush AND coalesce(c.from_location, o.work_center) IS NOT NULL;
     IF lines IS NOT NULL THEN
         PERFORM planthub.publish('pick.requested', jsonb_build_object('pick', concat_ws('-', m.data->>'order', m.data->>'version'), 'order', m.data->>'order',
             'need_by', m.data->>'planned_start', 'lines', lines), m.key, m.site, subject => m.data->>'order', event_time => m.event_time,
@@ -222,7 +222,7 @@ BEGIN
     END IF;
     IF present.state IN ('cancelled', 'closed', 'technically_completed') THEN
         bad := planthub.order_state_violations(m, present.order_no, 'closed', present.state_at);
-    ELSIF present.version >= (m.data->>'version')::int THEN
+    ELSIF present.version >= (m.data->>'version')::numeric::bigint THEN
         bad := planthub.violation('ORDER_VERSION_STALE', '/data/version', format('Version %s of order "%s" is there.', present.version, present.order_no));
     END IF;
     bad := planthub.order_plan_violations(m, present.item, present.base_uom) || bad;
@@ -233,7 +233,7 @@ BEGIN
         RETURN bad;
     END IF;
     quantity := coalesce((planthub.check_quantity(m.data->'qty', present.item, present.base_uom, '', m.event_time, true)).base_qty, present.base_qty);
-    UPDATE planthub.production_order AS o SET version = (m.data->>'version')::int, qty = coalesce((m.data#>>'{qty,value}')::numeric, o.qty),
+    UPDATE planthub.production_order AS o SET version = (m.data->>'version')::numeric::bigint, qty = coalesce((m.data#>>'{qty,value}')::numeric, o.qty),
         uom = coalesce(planthub.unit_code(m.data#>>'{qty,uom}'), o.uom), base_qty = quantity,
         planned_start = coalesce((m.data->>'planned_start')::timestamptz, o.planned_start), planned_end = coalesce((m.data->>'planned_end')::timestamptz, o.planned_end),
         message_id = m.id, recorded_at = now()
@@ -242,7 +242,8 @@ BEGIN
         UPDATE planthub.order_operation AS o SET base_qty = quantity WHERE o.site = m.site AND o.order_no = m.data->>'order' AND o.base_qty = present.base_qty;
     END IF;
     IF quantity <> present.base_qty AND NOT m.data ? 'components' THEN
-        UPDATE planthub.order_component AS c SET required = round(c.required * quantity / present.base_qty, 6), base_required = round(c.base_required * quantity / present.base_qty, 6)
+        UPDATE planthub.order_component AS c SET required = round(c.required * quantity / present.base_qty, CASE WHEN planthub.is_counted(c.uom) THEN 0 ELSE 6 END),
+            base_required = round(c.base_required * quantity / present.base_qty, CASE WHEN planthub.is_counted(c.base_uom) THEN 0 ELSE 6 END)
         WHERE c.site = m.site AND c.order_no = m.data->>'order';
     END IF;
     PERFORM planthub.write_order_parts(m, present.item, present.base_uom, quantity);
@@ -290,7 +291,7 @@ BEGIN
         RETURN planthub.order_violations(m, m.data->>'order');
     END IF;
     INSERT INTO planthub.order_acknowledgement AS a (site, order_no, message_id, system, version, accepted, foreign_no, reason, event_time)
-    VALUES (m.site, m.data->>'order', m.id, m.system, (m.data->>'version')::int, m.topic = 'production_order.accepted', foreign_no, m.data->>'reason', m.event_time);
+    VALUES (m.site, m.data->>'order', m.id, m.system, (m.data->>'version')::numeric::bigint, m.topic = 'production_order.accepted', foreign_no, m.data->>'reason', m.event_time);
     IF foreign_no IS NOT NULL AND NOT EXISTS (SELECT FROM planthub.xref AS x WHERE x.set = 'production_order' AND x.code = foreign_no AND x.system = m.system
         AND x.scope = m.site AND x.canonical = m.data->>'order' AND x.valid_to > now()) THEN
         PERFORM planthub.set_xref('production_order', foreign_no, m.data->'order', m.system, m.site, NULL, m.id);

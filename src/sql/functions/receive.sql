@@ -191,7 +191,8 @@ COMMENT ON FUNCTION planthub.retry_parked(planthub.parked) IS 'Internal: evaluat
 -- Released events, the earliest first; applying one may release others.
 CREATE OR REPLACE FUNCTION planthub.retry_due() RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET datestyle = 'ISO' SET timezone = 'UTC' AS $$
 DECLARE
     next planthub.parked;
     busy bigint[] := '{}';
@@ -215,7 +216,8 @@ COMMENT ON FUNCTION planthub.retry_due() IS 'Internal: evaluates the released ev
 -- Plans are made once per session, often while the tables are still empty: they must be good for full ones.
 CREATE OR REPLACE FUNCTION planthub.receive(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET datestyle = 'ISO' SET timezone = 'UTC' AS $$
 DECLARE
     opened  record;
     found   record;

@@ -4,7 +4,7 @@ CREATE TABLE planthub.lot (
     site          text COLLATE "C" NOT NULL,
     item          text COLLATE "C" NOT NULL,
     lot           text COLLATE "C" NOT NULL CHECK (length(lot) BETWEEN 1 AND 40),
-    version       int NOT NULL DEFAULT 0,
+    version       bigint NOT NULL DEFAULT 0,
     origin        text NOT NULL CHECK (origin IN ('master', 'received', 'produced', 'split', 'rework', 'relabel')),
     status        text NOT NULL DEFAULT 'unrestricted' CHECK (status IN ('unrestricted', 'quality', 'restricted', 'blocked')),
     supplier      text COLLATE "C",
