@@ -16,10 +16,10 @@ BEGIN
          operation_now.seq, operation_now.total_yield, operation_now.total_scrap, operation_now.total_rework, operation_now.final_at, previous_yield, work_center_known,
          operation_now.backflush, operation_now.plain_lot, operation_now.lot_known
     FROM (SELECT) AS one
-    LEFT JOIN LATERAL (SELECT x.* FROM planthub.production_order AS x WHERE x.site = m.site AND x.order_no = m.data->>'order' LIMIT 1) AS p ON true
+    LEFT JOIN LATERAL (SELECT x.* FROM planthub.production_order AS x WHERE x.site = m.site AND x.order_no = m.data->>'order') AS p ON true
     LEFT JOIN LATERAL (
         SELECT x.base_qty, x.previous FROM planthub.order_operation AS x
-        WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' LIMIT 1) AS o ON true
+        WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation') AS o ON true
     LEFT JOIN LATERAL (
         SELECT x.seq, x.total_yield, x.total_scrap, x.total_rework, x.final_at FROM planthub.confirmation AS x
         WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' ORDER BY x.seq DESC LIMIT 1) AS c ON true
@@ -29,12 +29,12 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT true AS known FROM planthub.equipment AS x
         WHERE x.equipment = m.data->>'work_center' AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active
-          AND x.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit') LIMIT 1) AS w ON true
+          AND x.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit')) AS w ON true
     LEFT JOIN LATERAL (
         SELECT x.lot_controlled AND NOT x.serial_controlled AS plain_lot FROM planthub.item AS x
-        WHERE x.item = p.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active' LIMIT 1) AS i ON true
+        WHERE x.item = p.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active') AS i ON true
     LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.lot AS x WHERE x.site = m.site AND x.item = p.item AND x.lot = m.data#>>'{output,0,lot}' LIMIT 1) AS l ON true;
+        SELECT true AS known FROM planthub.lot AS x WHERE x.site = m.site AND x.item = p.item AND x.lot = m.data#>>'{output,0,lot}') AS l ON true;
 END
 $$;
 COMMENT ON FUNCTION planthub.operation_now(planthub.inbound) IS 'Internal: order, operation and what was confirmed so far, for the order and operation that an event names';
@@ -157,7 +157,7 @@ BEGIN
             LEFT JOIN LATERAL (SELECT k.total FROM planthub.order_ledger AS k
                 WHERE k.site = m.site AND k.order_no = x.order_no AND k.account = 'issued/' || x.line ORDER BY k.seq DESC LIMIT 1) AS y ON true
             LEFT JOIN LATERAL (SELECT k.lot_controlled, k.serial_controlled FROM planthub.item AS k
-                WHERE k.item = x.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to LIMIT 1) AS i ON true
+                WHERE k.item = x.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to) AS i ON true
             WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' AND x.backflush) AS b
         WHERE b.qty > 0);
 END

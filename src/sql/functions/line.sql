@@ -101,15 +101,15 @@ BEGIN
           FROM jsonb_array_elements(raw) WITH ORDINALITY AS e (v, n)) AS l
     LEFT JOIN LATERAL (
         SELECT x.base_uom, x.lot_controlled, x.serial_controlled FROM planthub.item AS x
-        WHERE x.item = l.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active' LIMIT 1) AS i ON true
+        WHERE x.item = l.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active') AS i ON true
     LEFT JOIN LATERAL (
-        SELECT true AS known, x.expiry FROM planthub.lot AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot LIMIT 1) AS o ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = l.from_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active LIMIT 1) AS f ON true
+        SELECT true AS known, x.expiry FROM planthub.lot AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot) AS o ON true
     LEFT JOIN LATERAL (
         SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = l.to_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active LIMIT 1) AS t ON true
+        WHERE x.equipment = l.from_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active) AS f ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS known FROM planthub.equipment AS x
+        WHERE x.equipment = l.to_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active) AS t ON true
     LEFT JOIN LATERAL (
         SELECT x.line, x.backflush, x.base_required FROM planthub.order_component AS x
         WHERE x.site = m.site AND x.order_no = resolve_lines.order_no AND (resolve_lines.operation IS NULL OR x.operation = resolve_lines.operation)

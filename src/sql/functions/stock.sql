@@ -53,7 +53,7 @@ BEGIN
             WHERE x.location IS NOT NULL GROUP BY x.location, l.item, l.lot, x.status) AS d
         LEFT JOIN LATERAL (
             SELECT k.id FROM planthub.stock AS k
-            WHERE k.site = m.site AND k.location = d.location AND k.item = d.item AND k.lot = d.lot AND k.status = d.status AND k.owner = '' LIMIT 1) AS s ON true
+            WHERE k.site = m.site AND k.location = d.location AND k.item = d.item AND k.lot = d.lot AND k.status = d.status AND k.owner = '') AS s ON true
         LEFT JOIN LATERAL (
             SELECT y.seq, y.balance FROM planthub.stock_ledger AS y WHERE y.site = m.site AND y.stock_id = s.id ORDER BY y.seq DESC LIMIT 1) AS b ON true;
         IF short AND violations IS NULL THEN
