@@ -142,6 +142,17 @@ SELECT pg_temp.try($$SELECT planthub.drop_check('lot', 'inventory.*', 'public.no
 SELECT pg_temp.send(pg_temp.event('wms', 'f2', 'inventory.moved', '{"movement": "F1", "reason": "x", "lines": [{"item": "NUT", "qty": {"value": "1", "uom": "C62"}, "from": "STORE", "to": "FRIDAY"}]}'));
 SELECT planthub.set_effect('plant.noted', 'public.nothing');
 SELECT pg_temp.try($$SELECT pg_temp.send(pg_temp.event('mes', 'n5', 'plant.noted', '{"text": "c"}'))$$);
+-- versions of its contract: the one in force, one that will end, one that is over
+SELECT planthub.create_topic('plant.weighed'), planthub.allow_topic('plant.weighed', 'mes'),
+    planthub.register_contract('plant.weighed', '{"required": ["kg"]}'), planthub.register_contract('plant.weighed', '{"required": ["kg", "scale"]}');
+SELECT planthub.activate_contract('plant.weighed', 2);
+CREATE FUNCTION pg_temp.weighed(id text, version int, data jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.send(pg_temp.event('mes', id, 'plant.weighed', data, jsonb_build_object('type', 'planthub.plant.weighed.v' || version, 'dataschema', 'urn:planthub:schema:plant.weighed:' || version)))
+$$;
+SELECT pg_temp.weighed('v1', 2, '{"kg": "1", "scale": "A"}'), pg_temp.weighed('v2', 2, '{"kg": "1"}'), pg_temp.weighed('v3', 1, '{"kg": "1"}'), pg_temp.weighed('v4', 3, '{"kg": "1"}');
+SELECT version FROM planthub.message WHERE topic = 'plant.weighed' ORDER BY id;
+SELECT planthub.retire_contract('plant.weighed', 1);
+SELECT pg_temp.weighed('v5', 1, '{"kg": "1"}');
 -- verbs
 SELECT pg_temp.try($$SELECT planthub.set_policy('P1', 'negative', 'park')$$);
 SELECT pg_temp.try($$SELECT planthub.set_policy('P1', 'negative_stock', 'maybe')$$);

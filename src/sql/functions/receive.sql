@@ -27,6 +27,9 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    IF EXISTS (SELECT FROM planthub.contract AS k WHERE k.topic = m.topic AND k.version = m.version AND k.status = 'deprecated') THEN
+        violations := violations || planthub.violation('SCHEMA_VERSION_DEPRECATED', '/dataschema', format('Version %s of topic %s is deprecated.', m.version, m.topic));
+    END IF;
     PERFORM planthub.publish_inbound(m);
 END
 $$;
