@@ -44,6 +44,16 @@ CREATE OR REPLACE FUNCTION planthub.lock_key(site text, key text, patience int) 
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_lock_key';
 COMMENT ON FUNCTION planthub.lock_key(text, text, int) IS 'Internal: locks an ordering key until the end of the transaction; patience: how many milliseconds it waits, negative: as long as it takes';
 
+-- Senders choose ordering keys; what is about one order must not run side by side whatever they chose.
+CREATE OR REPLACE FUNCTION planthub.lock_event(site text, key text, order_no text, patience int) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN planthub.lock_key(site, key, patience)
+        AND (order_no IS NULL OR key = 'mo:' || order_no OR planthub.lock_key(site, 'mo:' || order_no, patience));
+END
+$$;
+COMMENT ON FUNCTION planthub.lock_event(text, text, text, int) IS 'Internal: locks the ordering key of an event, and the order that it names';
+
 CREATE OR REPLACE FUNCTION planthub.call_effect(function text, event planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_call_effect';
 COMMENT ON FUNCTION planthub.call_effect(text, planthub.inbound) IS 'Internal: calls the function of planthub.effect';

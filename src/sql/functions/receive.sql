@@ -164,7 +164,7 @@ BEGIN
     SELECT * INTO i FROM planthub.inbox AS x WHERE x.id = p.message_id;
     -- Who has the key may be waiting for what this transaction has locked: it is left to that one then, which looks for
     -- released events when it is done.
-    IF NOT planthub.lock_key(i.site, i.key, 200) THEN
+    IF NOT planthub.lock_event(i.site, i.key, i.event#>>'{data,order}', 200) THEN
         RETURN false;
     END IF;
     -- An effect may release others itself (set_xref() does): they must not find this one again.
@@ -238,7 +238,7 @@ BEGIN
     END IF;
     -- The usual case: a good event of a known sender, which was not seen before and breaks no rule.
     m := opened.m;
-    ignored := planthub.lock_key(m.site, m.key, -1);
+    ignored := planthub.lock_event(m.site, m.key, m.data->>'order', -1);
     IF EXISTS (SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.event_id = m.event_id AND i.owns
                UNION ALL SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = opened.business_key) THEN
         SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
@@ -332,7 +332,7 @@ BEGIN
     END IF;
     hash := planthub.event_hash(m.topic, m.event_time, m.data);
     key := planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1));
-    PERFORM planthub.lock_key(m.site, m.key, -1);
+    PERFORM planthub.lock_event(m.site, m.key, m.data->>'order', -1);
     checked := planthub.check_duplicate(m, key, hash);
     IF checked.violations IS NOT NULL OR checked.again THEN
         SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_again(m, event, key, hash, checked) AS s;
