@@ -98,6 +98,13 @@ SELECT planthub.set_policy('P1', 'negative_stock', 'allow');
 SELECT pg_temp.send(pg_temp.event('erp', 'i3', 'item.upserted', pg_temp.item('BOLT')));
 SELECT resolution, closed_at IS NOT NULL, (SELECT count(*) FROM planthub.parked) FROM planthub."case";
 
+-- What waits may turn out to be unusable; who released it does not suffer
+SELECT pg_temp.send(pg_temp.event('erp', 'o1', 'production_order.released', '{"order": "M1", "version": 1, "site": "P1", "item": "LATE", "qty": {"value": "1", "uom": "C62"}, "bom_version": null,
+    "routing_version": null, "planned_start": "2026-02-30T10:00:00Z", "planned_end": "2026-02-30T10:00:00Z", "operations": [], "components": []}'));
+SELECT pg_temp.send(pg_temp.event('erp', 'i4', 'item.upserted', pg_temp.item('LATE')));
+SELECT outcome, code, violations #>> '{0,detail}' FROM planthub.inbox WHERE event_id = 'o1';
+SELECT count(*) FROM planthub.parked;
+
 -- What is rejected may be sent again, corrected or as it was
 SELECT planthub.set_policy('P1', 'negative_stock', NULL);
 SELECT pg_temp.send(pg_temp.event('wms', 'r1', 'inventory.moved', '{"movement": "R1", "reason": "x", "lines": [{"item": "NUT", "qty": {"value": "6", "uom": "C62"}, "from": "STORE", "to": "SHELF"}]}'));

@@ -172,13 +172,22 @@ BEGIN
     m := planthub.open_event(i.event);
     m.id := i.id;
     m.site := i.site;
-    found := planthub.check_source(i.event, m);
-    m := found.m;
-    IF found.violations IS NULL THEN
-        found := planthub.evaluate_or_park(m, p.waived);
-    ELSE
-        found := planthub.judge(m, found.violations);
-    END IF;
+    -- What is wrong with this event must not cost the one that released it.
+    BEGIN
+        found := planthub.check_source(i.event, m);
+        m := found.m;
+        IF found.violations IS NULL THEN
+            found := planthub.evaluate_or_park(m, p.waived);
+        ELSE
+            found := planthub.judge(m, found.violations);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE ~ '^(25|40|53|57|58)' OR SQLSTATE = '55P03' THEN
+            RAISE;      -- it is the transaction that failed
+        END IF;
+        found := planthub.judge(m, planthub.violation(CASE WHEN SQLSTATE ~ '^22' THEN 'SCHEMA_INVALID' ELSE 'PROCESSING_FAILED' END, '/data',
+            format('The data cannot be used: %s (%s).', SQLERRM, SQLSTATE)));
+    END;
     IF found.outcome <> 'parked' THEN
         DELETE FROM planthub.parked AS x WHERE x.message_id = p.message_id;
         PERFORM planthub.close_case(p.case_id);
