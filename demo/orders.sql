@@ -1,35 +1,30 @@
 -- 1,000 orders like the one of the scenario, under numbers of their own; every fourth is changed afterwards, every
--- twentieth a second time.  Ten orders in a transaction, as an ERP would release them.
+-- twentieth a second time.  Ten events in a transaction, as an ERP would send them; whoever gets no answer sends all again.
 \set messages `cat demo/scenario/messages_main.json`
 SELECT set_config('demo.message', (:'messages'::jsonb->0)::text, false) AS message \gset
 
+CREATE TEMPORARY TABLE answer (outcome text);
 DO $$
 DECLARE
-    m     jsonb := current_setting('demo.message');
-    "order" text;
+    m jsonb := current_setting('demo.message');
+    n int := 0;
+    e record;
 BEGIN
-    FOR i IN 1..1000 LOOP
-        "order" := (1000123 + i)::text;
-        PERFORM planthub.publish('production_order.released', jsonb_set(m->'data', '{order}', to_jsonb("order")),
-                                 key => 'mo:' || "order", site => 'PLANT-1', subject => "order",
-                                 source => m->>'source', event_id => 'released-' || "order",
-                                 correlation_id => 'corr-mo-' || "order");
-        IF i % 10 = 0 THEN
+    FOR e IN
+        SELECT (1000200 + i)::text AS order_no, v FROM generate_series(1, 3) AS v, generate_series(1, 1000) AS i
+        WHERE v = 1 OR v = 2 AND i % 4 = 0 OR v = 3 AND i % 20 = 0 ORDER BY v, i
+    LOOP
+        INSERT INTO answer SELECT r.outcome FROM planthub.receive(m || jsonb_build_object(
+            'id', format('order-%s-%s', e.order_no, e.v), 'subject', e.order_no, 'partitionkey', 'mo:' || e.order_no, 'correlationid', 'corr-mo-' || e.order_no) ||
+            CASE e.v WHEN 1 THEN jsonb_build_object('data', m->'data' || jsonb_build_object('order', e.order_no))
+            ELSE jsonb_build_object('type', 'planthub.production_order.changed.v1', 'dataschema', 'urn:planthub:schema:production_order.changed:1',
+                'data', jsonb_build_object('order', e.order_no, 'version', e.v, 'reason', 'customer asked for more',
+                                           'qty', jsonb_build_object('value', (100 + e.v)::text, 'uom', 'C62'))) END) AS r;
+        n := n + 1;
+        IF n % 10 = 0 THEN
             COMMIT;
         END IF;
     END LOOP;
-    FOR v IN 2..3 LOOP
-        FOR i IN 1..1000 LOOP
-            CONTINUE WHEN i % CASE v WHEN 2 THEN 4 ELSE 20 END <> 0;
-            "order" := (1000123 + i)::text;
-            PERFORM planthub.publish('production_order.changed',
-                                     jsonb_build_object('order', "order", 'version', v, 'reason', 'customer asked for more',
-                                                        'qty', jsonb_build_object('value', (100 + v)::text, 'uom', 'C62')),
-                                     key => 'mo:' || "order", site => 'PLANT-1', subject => "order",
-                                     source => m->>'source', event_id => format('changed-%s-%s', "order", v),
-                                     correlation_id => 'corr-mo-' || "order");
-        END LOOP;
-        COMMIT;
-    END LOOP;
 END
 $$;
+SELECT string_agg(count || ' ' || outcome, ', ' ORDER BY outcome) FROM (SELECT outcome, count(*) FROM answer GROUP BY outcome) AS a;
