@@ -64,17 +64,23 @@ Datum
 planthub_event_hash(PG_FUNCTION_ARGS)
 {
 	StringInfoData canonical;
+
+	PG_RETURN_BYTEA_P(ph_event_hash(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_TIMESTAMPTZ(1),
+									PG_GETARG_JSONB_P(2), &canonical));
+}
+
+bytea *
+ph_event_hash(const char *topic, TimestampTz event_time, Jsonb *data, StringInfo canonical)
+{
 	bytea	   *result = palloc(VARHDRSZ + SHA256_LENGTH);
 
-	initStringInfo(&canonical);
-	appendStringInfo(&canonical, "%s\n" INT64_FORMAT "\n", text_to_cstring(PG_GETARG_TEXT_PP(0)),
-					 (int64) PG_GETARG_TIMESTAMPTZ(1));
-	ph_canonical_append(&canonical, PG_GETARG_JSONB_P(2));
+	initStringInfo(canonical);
+	appendStringInfo(canonical, "%s\n" INT64_FORMAT "\n", topic, (int64) event_time);
+	ph_canonical_append(canonical, data);
 	SET_VARSIZE(result, VARHDRSZ + SHA256_LENGTH);
-	if (EVP_Digest(canonical.data, canonical.len, (unsigned char *) VARDATA(result), NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_Digest(canonical->data, canonical->len, (unsigned char *) VARDATA(result), NULL, EVP_sha256(), NULL) != 1)
 		elog(ERROR, "could not compute a digest");
-	pfree(canonical.data);
-	PG_RETURN_BYTEA_P(result);
+	return result;
 }
 
 /* ---- locks ---- */
@@ -317,15 +323,6 @@ planthub_run_checks(PG_FUNCTION_ARGS)
 }
 
 /* ---- publishing what was received ---- */
-
-/* Attributes of the type planthub.inbound, in order. */
-enum
-{
-	EVENT_ID, EVENT_TOPIC, EVENT_VERSION, EVENT_SITE, EVENT_SYSTEM, EVENT_KIND, EVENT_SOURCE, EVENT_EVENT_ID,
-	EVENT_SUBJECT, EVENT_KEY, EVENT_TIME, EVENT_OFFSET, EVENT_SENT_AT, EVENT_CORRELATION_ID, EVENT_CAUSATION_ID,
-	EVENT_TRACEPARENT, EVENT_TIMEZONE, EVENT_POLICIES, EVENT_DATA,
-	EVENT_ATTRIBUTES
-};
 
 static text *
 text_attribute(Datum *values, bool *nulls, int attribute)

@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <openssl/evp.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -25,12 +23,10 @@
 #include "engine/contract.h"
 #include "engine/sender.h"
 #include "engine/sql.h"
-#include "json/canonical.h"
 #include "json/datetime.h"
 #include "pg/lookup.h"
 #include "pg/settings.h"
 
-#define SHA256_LENGTH		32
 #define QUANTITY_DIGITS		12		/* before the point */
 #define QUANTITY_DECIMALS	6
 #define URN					"urn:planthub:schema:"
@@ -40,15 +36,7 @@ PG_FUNCTION_INFO_V1(planthub_quantity_value);
 PG_FUNCTION_INFO_V1(planthub_bring);
 PG_FUNCTION_INFO_V1(planthub_take_released);
 
-/* Attributes of the type planthub.inbound, then the other results of open_inbound(), in order. */
-enum
-{
-	EVENT_ID, EVENT_TOPIC, EVENT_VERSION, EVENT_SITE, EVENT_SYSTEM, EVENT_KIND, EVENT_SOURCE, EVENT_EVENT_ID,
-	EVENT_SUBJECT, EVENT_KEY, EVENT_TIME, EVENT_OFFSET, EVENT_SENT_AT, EVENT_CORRELATION_ID, EVENT_CAUSATION_ID,
-	EVENT_TRACEPARENT, EVENT_TIMEZONE, EVENT_POLICIES, EVENT_DATA,
-	EVENT_ATTRIBUTES
-};
-
+/* Results of open_inbound(), in order. */
 enum
 {
 	OPENED_M, OPENED_EFFECT, OPENED_BUSINESS_KEY, OPENED_HASH, OPENED_REFERENCES,
@@ -66,7 +54,7 @@ typedef struct Opening
 	TimestampTz sent_at;
 	int			offset;
 	const PhSender *sender;
-	StringInfoData canonical;		/* of the data */
+	StringInfoData canonical;		/* what was hashed */
 } Opening;
 
 static JsonbValue *
@@ -152,22 +140,6 @@ open_event(Opening *opening)
 		return false;
 	opening->sender = ph_sender_find(opening->event, opening->source, opening->topic);
 	return opening->sender != NULL;
-}
-
-/* The same as planthub.event_hash(). */
-static bytea *
-hash(Opening *opening)
-{
-	bytea	   *result = palloc(VARHDRSZ + SHA256_LENGTH);
-
-	initStringInfo(&opening->canonical);
-	appendStringInfo(&opening->canonical, "%s\n" INT64_FORMAT "\n", opening->topic, (int64) opening->time);
-	ph_canonical_append(&opening->canonical, opening->data);
-	SET_VARSIZE(result, VARHDRSZ + SHA256_LENGTH);
-	if (EVP_Digest(opening->canonical.data, opening->canonical.len, (unsigned char *) VARDATA(result), NULL,
-				   EVP_sha256(), NULL) != 1)
-		elog(ERROR, "could not compute a digest");
-	return result;
 }
 
 /* The same as planthub.business_key(): the values as ->> gives them, with a unit separator between. */
@@ -272,7 +244,7 @@ planthub_open_inbound(PG_FUNCTION_ARGS)
 		values[OPENED_EFFECT] = PointerGetDatum(opening.sender->effect);
 		nulls[OPENED_BUSINESS_KEY] = opening.sender->nmembers == 0;
 		values[OPENED_BUSINESS_KEY] = PointerGetDatum(business_key(&opening));
-		values[OPENED_HASH] = PointerGetDatum(hash(&opening));
+		values[OPENED_HASH] = PointerGetDatum(ph_event_hash(opening.topic, opening.time, opening.data, &opening.canonical));
 		values[OPENED_REFERENCES] = BoolGetDatum(strstr(opening.canonical.data, "\"scheme\":") != NULL);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
