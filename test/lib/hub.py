@@ -112,6 +112,17 @@ class Hub:
             self.sql(f"ALTER SYSTEM SET planthub.{name} = '{value}'")
         self.sql('SELECT pg_reload_conf()')
 
+    def is_down(self):
+        return not (work / 'data/postmaster.pid').exists()
+
+    def configure(self, **settings):
+        """Changes settings of a server that is down."""
+        with open(work / 'data/postgresql.auto.conf', 'a') as file:
+            file.writelines(f"planthub.{name} = '{value}'\n" for name, value in settings.items())
+
+    def start(self):
+        shell(f'ph_start {work}')
+
     def log(self):
         return (work / 'server.log').read_text(errors='replace')
 

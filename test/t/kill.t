@@ -32,16 +32,6 @@ def publish(name, *keys):
     hub.sql('BEGIN;' + ''.join(f"SELECT planthub.publish('t.{name}', '{{\"n\": {n}}}', '{key}', 'P1');" for n, key in enumerate(keys)) + 'COMMIT')
 
 
-def is_down():
-    return not (work / 'data/postmaster.pid').exists()
-
-
-def configure(**settings):
-    """Changes settings of a server that is down."""
-    with open(work / 'data/postgresql.auto.conf', 'a') as file:
-        file.writelines(f"planthub.{name} = '{value}'\n" for name, value in settings.items())
-
-
 def crash(point, act):
     """Lets a worker kill itself at a point that act() leads it to; afterwards the server runs without workers."""
     hub.set(debug_crash=point)
@@ -49,10 +39,10 @@ def crash(point, act):
         act()
     except RuntimeError:
         pass                    # the server may be faster than psql
-    if not ok(soon(is_down), f'{point}: the worker is killed'):
+    if not ok(soon(hub.is_down), f'{point}: the worker is killed'):
         hub.stop('immediate')
-    configure(debug_crash='', enabled='off')
-    shell(f'ph_start {work}')
+    hub.configure(debug_crash='', enabled='off')
+    hub.start()
 
 
 def go_on():
@@ -166,8 +156,8 @@ peer.control(behaviour='hold', match={'path': '/pm'})
 publish('pm', *KEYS)
 ok(soon(lambda: len(received('pm')) == 3), 'postmaster: requests are under way')
 shell(f'ph_kill {work}')
-configure(enabled='off')
-shell(f'ph_start {work}')
+hub.configure(enabled='off')
+hub.start()
 equal(states('pm'), 'A:in_flight B:in_flight A:in_flight C:in_flight', 'postmaster: they are known to be on their way')
 equal(attempts('pm'), ['', '', '', ''], 'postmaster: nothing is recorded')
 peer.control(reset=True, release=True)
@@ -182,8 +172,8 @@ ok(soon(lambda: len(received('over')) == 1), 'takeover: a request is under way')
 hub.sql("SELECT planthub.publish('t.over', '{\"n\": 1}', 'B', 'P1')")
 ok(soon(lambda: len(received('over')) == 2), 'takeover: and another, of another window')
 shell(f'ph_kill {work}')
-configure(enabled='off')
-shell(f'ph_start {work}')
+hub.configure(enabled='off')
+hub.start()
 crash('claimed', go_on)
 equal(windows('over'), [(1, None, 1, 0, True), (2, None, 1, 0, True), (3, 1, 1, 1, False), (4, 2, 1, 1, False), (5, 3, 1, 1, True)],
       'takeover: of what was left the first has had its turn')
@@ -265,8 +255,8 @@ for n in range(2):
     ok(soon(lambda: peer.control()['hanging'] == 2 and hub.sql("SELECT state FROM planthub.endpoint_health WHERE endpoint = 'down'") == 'open'),
        f'outage: kill {n + 1} meets requests under way and deliveries that cannot go')
     shell(f'ph_kill {work}')
-    configure(enabled='off')
-    shell(f'ph_start {work}')
+    hub.configure(enabled='off')
+    hub.start()
     hub.sql('DELETE FROM planthub.endpoint_state')
 peer.control(reset=True)
 go_on()
