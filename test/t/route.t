@@ -166,6 +166,15 @@ eventually(lambda: states(waiting), 'place delivered', 'the one whose entry come
 equal(body('/mapped', 'w1'), {'Ref': 'x/w1', 'Place': 'MES-A1', 'Event': ['urn:x', 'e1', '2026-01-02T05:04:05+02:00']}, 'with it, and with what the CloudEvent says')
 equal(states(other), 'place parked MAPPING_FAILED', 'the other one waits')
 
+# The entry is there before the delivery is parked, and seen by the worker after it only.
+session = hub.session("""BEGIN; SELECT planthub.set_xref('place', 'MES-A3', '"A3"', system => 'mes2');""")
+eventually(lambda: hub.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%MES-A3%'"), '1', 'an entry is brought by a long transaction')
+late = publish('test.place', {'place': 'A3'}, key='w3')
+eventually(lambda: hub.sql(f"SELECT held.state FROM planthub.held WHERE message_id = {late} AND due_at IS NULL"), 'parked', 'a delivery is parked meanwhile')
+session.stdin.write('COMMIT;\n')
+session.stdin.flush()
+eventually(lambda: states(late), 'place delivered', 'the end of the transaction lets it go')
+
 # The worker that is woken must not look with what it had cached before the entry came; 24 of 60 were lost by that.
 lost = []
 for n in range(20):
