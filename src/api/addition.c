@@ -7,31 +7,20 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/typcache.h"
 
 #include "api/addition.h"
+#include "api/line.h"
 
 PG_FUNCTION_INFO_V1(planthub_add_movements);
-
-/* Attributes of the type planthub.line that are told, from 0. */
-enum
-{
-	LINE_KIND = 2, LINE_ITEM = 3, LINE_LOT = 4, LINE_QTY = 6, LINE_UOM = 7, LINE_BASE_QTY = 8, LINE_BASE_UOM = 9,
-	LINE_FROM = 10, LINE_TO = 12, LINE_COMPONENT = 14,
-	LINE_ATTRIBUTES = 23
-};
 
 static int64 added_to = 0;		/* message */
 static FullTransactionId added_in;	/* transaction; what another one left is gone */
@@ -76,17 +65,11 @@ push_quantity(JsonbParseState **state, const char *name, Datum value, Datum uom)
 }
 
 static void
-push_line(JsonbParseState **state, HeapTupleHeader line)
+push_line(JsonbParseState **state, const PhLine *line)
 {
-	TupleDesc	descriptor = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(line), HeapTupleHeaderGetTypMod(line));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(line), .t_data = line};
-	Datum		values[LINE_ATTRIBUTES];
-	bool		nulls[LINE_ATTRIBUTES];
+	const Datum *values = line->values;
+	const bool *nulls = line->nulls;
 
-	if (descriptor->natts != LINE_ATTRIBUTES)
-		elog(ERROR, "type planthub.line has %d attributes", descriptor->natts);
-	heap_deform_tuple(&tuple, descriptor, values, nulls);
-	ReleaseTupleDesc(descriptor);
 	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	push_text(state, "kind", values[LINE_KIND], nulls[LINE_KIND]);
 	push_text(state, "item", values[LINE_ITEM], nulls[LINE_ITEM]);
@@ -104,26 +87,16 @@ Datum
 planthub_add_movements(PG_FUNCTION_ARGS)
 {
 	JsonbParseState *state = NULL;
-	Datum	   *lines;
-	int			n = 0;
+	int			n;
+	PhLine	   *lines = ph_lines_argument(fcinfo, 1, &n);
 	int			i;
 	MemoryContext old;
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_key(&state, "movements");
 	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	if (!PG_ARGISNULL(1))
-	{
-		ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
-		int16		length;
-		bool		by_value;
-		char		align;
-
-		get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-		deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &lines, NULL, &n);
-	}
 	for (i = 0; i < n; i++)
-		push_line(&state, DatumGetHeapTupleHeader(lines[i]));
+		push_line(&state, &lines[i]);
 	(void) pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	if (!PG_ARGISNULL(2))
 		push_text(&state, "posting_date", CStringGetTextDatum(DatumGetCString(DirectFunctionCall1(date_out, PG_GETARG_DATUM(2)))), false);

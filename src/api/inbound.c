@@ -30,7 +30,7 @@
 #include "utils/typcache.h"
 
 #include "api/addition.h"
-#include "api/inbound.h"
+#include "api/line.h"
 #include "engine/pattern.h"
 #include "engine/publish.h"
 #include "json/canonical.h"
@@ -358,20 +358,13 @@ fill_fact(PhFact *fact, Datum *values, bool *nulls)
 Datum
 planthub_publish_inbound(PG_FUNCTION_ARGS)
 {
-	HeapTupleHeader event = PG_GETARG_HEAPTUPLEHEADER(0);
-	TupleDesc	descriptor = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(event), HeapTupleHeaderGetTypMod(event));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(event), .t_data = event};
-	Datum		values[EVENT_ATTRIBUTES];
-	bool		nulls[EVENT_ATTRIBUTES];
+	PhInbound	event;
 	PhFact		fact = {0};
 	PhPublication *publication;
 
-	if (descriptor->natts != EVENT_ATTRIBUTES)
-		elog(ERROR, "type planthub.inbound has %d attributes", descriptor->natts);
-	heap_deform_tuple(&tuple, descriptor, values, nulls);
-	ReleaseTupleDesc(descriptor);
-	fill_fact(&fact, values, nulls);
-	publication = ph_publish_open(TextDatumGetCString(values[EVENT_TOPIC]), TextDatumGetCString(values[EVENT_SITE]));
+	ph_inbound_argument(fcinfo, 0, &event);
+	fill_fact(&fact, event.values, event.nulls);
+	publication = ph_publish_open(TextDatumGetCString(event.values[EVENT_TOPIC]), TextDatumGetCString(event.values[EVENT_SITE]));
 	(void) ph_publish_row(publication, &fact);
 	ph_publish_close(publication);
 	PG_RETURN_BOOL(true);

@@ -25,4 +25,7 @@ extern void ph_lock_things(text *kind, ArrayType *keys);
 /* The function planthub.event_hash(); canonical gets the text that was hashed. */
 extern bytea *ph_event_hash(const char *topic, TimestampTz event_time, Jsonb *data, StringInfo canonical);
 
+/* The function planthub.quantity_value(); false: null. */
+extern bool ph_quantity_value(text *value, Datum *result);
+
 #endif

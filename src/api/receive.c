@@ -257,7 +257,16 @@ planthub_open_inbound(PG_FUNCTION_ARGS)
 Datum
 planthub_quantity_value(PG_FUNCTION_ARGS)
 {
-	text	   *value = PG_GETARG_TEXT_PP(0);
+	Datum		result;
+
+	if (!ph_quantity_value(PG_GETARG_TEXT_PP(0), &result))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result);
+}
+
+bool
+ph_quantity_value(text *value, Datum *result)
+{
 	const char *digits = VARDATA_ANY(value);
 	int			length = VARSIZE_ANY_EXHDR(value);
 	int			i = length > 0 && digits[0] == '-' ? 1 : 0;
@@ -271,7 +280,7 @@ planthub_quantity_value(PG_FUNCTION_ARGS)
 			whole++;
 	}
 	if (i == start)
-		PG_RETURN_NULL();
+		return false;
 	if (i < length && digits[i] == '.')
 	{
 		int			point = i++;
@@ -286,9 +295,10 @@ planthub_quantity_value(PG_FUNCTION_ARGS)
 	else if (i != length)
 		length = -1;
 	if (length < 0 || whole > QUANTITY_DIGITS || decimals > QUANTITY_DECIMALS)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(digits, length)),
-										ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		return false;
+	*result = DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(digits, length)), ObjectIdGetDatum(InvalidOid),
+								  Int32GetDatum(-1));
+	return true;
 }
 
 /* ---- what has come ---- */

@@ -196,8 +196,8 @@ ph_relation_oid(const char *name)
 }
 
 /* Rows of a table that Citus distributes live elsewhere: what is written here directly would be lost. */
-static void
-refuse_distributed(Oid leaf)
+void
+ph_refuse_distributed(Oid table)
 {
 	Oid			catalog = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
 	Relation	relation;
@@ -208,7 +208,7 @@ refuse_distributed(Oid leaf)
 	if (!OidIsValid(catalog))
 		return;
 	relation = table_open(catalog, AccessShareLock);
-	ScanKeyInit(&key, get_attnum(catalog, "logicalrelid"), BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(leaf));
+	ScanKeyInit(&key, get_attnum(catalog, "logicalrelid"), BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
 	scan = systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
 	distributed = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
@@ -216,8 +216,8 @@ refuse_distributed(Oid leaf)
 	if (distributed)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"planthub.%s\" is distributed by Citus", get_rel_name(leaf)),
-				 errdetail("The log of a hub is local to its server."),
+				 errmsg("table \"planthub.%s\" is distributed by Citus", get_rel_name(table)),
+				 errdetail("What a hub writes is local to its server."),
 				 errhint("Undo it with undistribute_table(), and distribute a read model instead.")));
 }
 
@@ -232,7 +232,7 @@ ph_log_leaf(PhLog log, int slot)
 
 		snprintf(name, sizeof(name), "%s_%d", log_names[log], slot);
 		leaf = ph_relation_oid(name);
-		refuse_distributed(leaf);
+		ph_refuse_distributed(leaf);
 		leaves[log][slot] = leaf;
 	}
 	return leaves[log][slot];

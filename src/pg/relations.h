@@ -23,6 +23,8 @@ typedef enum PhLog
 extern Oid	ph_extension_oid(void);		/* InvalidOid when absent; never throws */
 extern Oid	ph_schema_oid(void);
 extern Oid	ph_relation_oid(const char *name);	/* any relation of the schema, cached until it changes */
+/* Throws 0A000 when Citus distributes the table: rows written here directly would be lost. */
+extern void ph_refuse_distributed(Oid table);
 extern Oid	ph_log_leaf(PhLog log, int slot);
 extern Oid	ph_log_index(PhLog log, int slot, const char *suffix);	/* e.g. "id" for message_3_id */
 

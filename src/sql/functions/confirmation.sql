@@ -1,40 +1,48 @@
 -- confirmation: effects of production: confirmations and their reversal, issues, returns, scrap, receipts.  Re-runnable.
 
--- Everything about the operation that a confirmation is checked against.
+-- Everything about the operation that a confirmation is checked against.  Many short searches by key cost less than one
+-- statement that joins them.
 CREATE OR REPLACE FUNCTION planthub.operation_now(m planthub.inbound, OUT state text, OUT state_at timestamptz, OUT item text, OUT uom text,
     OUT order_qty numeric, OUT over_pct numeric, OUT under_pct numeric, OUT planned numeric, OUT previous text, OUT seq int, OUT total_yield numeric,
-    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean, OUT backflush boolean, OUT plain_lot boolean, OUT lot_known boolean)
+    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean, OUT plain_lot boolean, OUT lot_known boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    wanted_order       text := m.data->>'order';
+    wanted_operation   text := m.data->>'operation';
+    wanted_work_center text := m.data->>'work_center';
+    wanted_lot         text := m.data#>>'{output,0,lot}';
 BEGIN
-    SELECT p.state, p.state_at, p.item, p.base_uom, p.base_qty, coalesce(p.over_tolerance_pct, (m.policies->>'over_confirmation_tolerance_pct')::numeric),
-           coalesce(p.under_tolerance_pct, (m.policies->>'under_confirmation_tolerance_pct')::numeric), o.base_qty, o.previous,
-           coalesce(c.seq, 0), coalesce(c.total_yield, 0), coalesce(c.total_scrap, 0), coalesce(c.total_rework, 0), c.final_at,
-           coalesce(b.total_yield, 0), w.known,
-           EXISTS (SELECT FROM planthub.order_component AS k WHERE k.site = m.site AND k.order_no = m.data->>'order' AND k.operation = m.data->>'operation' AND k.backflush),
-           i.plain_lot, l.known
-    INTO operation_now.state, operation_now.state_at, operation_now.item, uom, order_qty, over_pct, under_pct, planned, operation_now.previous,
-         operation_now.seq, operation_now.total_yield, operation_now.total_scrap, operation_now.total_rework, operation_now.final_at, previous_yield, work_center_known,
-         operation_now.backflush, operation_now.plain_lot, operation_now.lot_known
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (SELECT x.* FROM planthub.production_order AS x WHERE x.site = m.site AND x.order_no = m.data->>'order') AS p ON true
-    LEFT JOIN LATERAL (
-        SELECT x.base_qty, x.previous FROM planthub.order_operation AS x
-        WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation') AS o ON true
-    LEFT JOIN LATERAL (
-        SELECT x.seq, x.total_yield, x.total_scrap, x.total_rework, x.final_at FROM planthub.confirmation AS x
-        WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' ORDER BY x.seq DESC LIMIT 1) AS c ON true
-    LEFT JOIN LATERAL (
-        SELECT x.total_yield FROM planthub.confirmation AS x
-        WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = o.previous ORDER BY x.seq DESC LIMIT 1) AS b ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = m.data->>'work_center' AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active
-          AND x.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit')) AS w ON true
-    LEFT JOIN LATERAL (
-        SELECT x.lot_controlled AND NOT x.serial_controlled AS plain_lot FROM planthub.item AS x
-        WHERE x.item = p.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active') AS i ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.lot AS x WHERE x.site = m.site AND x.item = p.item AND x.lot = m.data#>>'{output,0,lot}') AS l ON true;
+    SELECT p.state, p.state_at, p.item, p.base_uom, p.base_qty, p.over_tolerance_pct, p.under_tolerance_pct
+    INTO state, state_at, item, uom, order_qty, over_pct, under_pct
+    FROM planthub.production_order AS p WHERE p.site = m.site AND p.order_no = wanted_order;
+    over_pct := coalesce(over_pct, (m.policies->>'over_confirmation_tolerance_pct')::numeric);
+    under_pct := coalesce(under_pct, (m.policies->>'under_confirmation_tolerance_pct')::numeric);
+    SELECT o.base_qty, o.previous INTO planned, previous
+    FROM planthub.order_operation AS o WHERE o.site = m.site AND o.order_no = wanted_order AND o.operation = wanted_operation;
+    SELECT c.seq, c.total_yield, c.total_scrap, c.total_rework, c.final_at INTO seq, total_yield, total_scrap, total_rework, final_at
+    FROM planthub.confirmation AS c WHERE c.site = m.site AND c.order_no = wanted_order AND c.operation = wanted_operation ORDER BY c.seq DESC LIMIT 1;
+    IF NOT FOUND THEN
+        seq := 0;
+        total_yield := 0;
+        total_scrap := 0;
+        total_rework := 0;
+    END IF;
+    IF previous IS NOT NULL THEN
+        SELECT c.total_yield INTO previous_yield
+        FROM planthub.confirmation AS c WHERE c.site = m.site AND c.order_no = wanted_order AND c.operation = operation_now.previous ORDER BY c.seq DESC LIMIT 1;
+    END IF;
+    previous_yield := coalesce(previous_yield, 0);
+    SELECT true INTO work_center_known
+    FROM planthub.equipment AS e
+    WHERE e.equipment = wanted_work_center AND e.site = m.site AND e.valid_from <= m.event_time AND m.event_time < e.valid_to AND e.active
+      AND e.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit');
+    IF wanted_lot IS NOT NULL THEN
+        SELECT i.lot_controlled AND NOT i.serial_controlled INTO plain_lot
+        FROM planthub.item AS i
+        WHERE i.item = operation_now.item AND i.valid_from <= m.event_time AND m.event_time < i.valid_to AND i.status = 'active';
+        SELECT true INTO lot_known FROM planthub.lot AS l WHERE l.site = m.site AND l.item = operation_now.item AND l.lot = wanted_lot;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION planthub.operation_now(planthub.inbound) IS 'Internal: order, operation and what was confirmed so far, for the order and operation that an event names';
@@ -145,21 +153,31 @@ COMMENT ON FUNCTION planthub.assign_substitutes(planthub.inbound, text, text, pl
 -- Lines for what is taken automatically; units: quantity of the operation after this event.
 CREATE OR REPLACE FUNCTION planthub.backflush_lines(m planthub.inbound, units numeric, order_qty numeric, lines planthub.line[]) RETURNS planthub.line[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted_order     text := m.data->>'order';
+    wanted_operation text := m.data->>'operation';
+    c     record;
+    i     record;
+    taken planthub.line[];
+    total numeric;
+    qty   numeric;
 BEGIN
-    RETURN (
-        SELECT array_agg(ROW(coalesce(cardinality(lines), 0) + b.n, '/data/yield', 'issue_to_order', b.item, '', NULL, b.qty, b.base_uom, b.qty, b.base_uom, b.place, 'unrestricted',
-                   NULL, NULL, b.line, 'issued/' || b.line, b.base_required, b.lot_controlled, b.serial_controlled, NULL, NULL, true, NULL)::planthub.line ORDER BY b.n)
-        FROM (
-            SELECT row_number() OVER (ORDER BY x.line)::int AS n, x.line, x.item, x.base_uom, x.base_required,
-                   round(x.base_required * units / order_qty, CASE WHEN planthub.is_counted(x.base_uom) THEN 0 ELSE 6 END) - coalesce(y.total, 0) AS qty,
-                   coalesce(x.from_location, lines[1].from_location) AS place, i.lot_controlled, i.serial_controlled
-            FROM planthub.order_component AS x
-            LEFT JOIN LATERAL (SELECT k.total FROM planthub.order_ledger AS k
-                WHERE k.site = m.site AND k.order_no = x.order_no AND k.account = 'issued/' || x.line ORDER BY k.seq DESC LIMIT 1) AS y ON true
-            LEFT JOIN LATERAL (SELECT k.lot_controlled, k.serial_controlled FROM planthub.item AS k
-                WHERE k.item = x.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to) AS i ON true
-            WHERE x.site = m.site AND x.order_no = m.data->>'order' AND x.operation = m.data->>'operation' AND x.backflush) AS b
-        WHERE b.qty > 0);
+    FOR c IN
+        SELECT x.line, x.item, x.base_uom, x.base_required, x.from_location
+        FROM planthub.order_component AS x
+        WHERE x.site = m.site AND x.order_no = wanted_order AND x.operation = wanted_operation AND x.backflush ORDER BY x.line
+    LOOP
+        SELECT k.total INTO total FROM planthub.order_ledger AS k
+        WHERE k.site = m.site AND k.order_no = wanted_order AND k.account = 'issued/' || c.line ORDER BY k.seq DESC LIMIT 1;
+        qty := round(c.base_required * units / order_qty, CASE WHEN planthub.is_counted(c.base_uom) THEN 0 ELSE 6 END) - coalesce(total, 0);
+        CONTINUE WHEN qty <= 0;
+        SELECT k.lot_controlled, k.serial_controlled INTO i FROM planthub.item AS k
+        WHERE k.item = c.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to;
+        taken := taken || ROW(coalesce(cardinality(lines), 0) + coalesce(cardinality(taken), 0) + 1, '/data/yield', 'issue_to_order', c.item, '', NULL, qty, c.base_uom,
+            qty, c.base_uom, coalesce(c.from_location, lines[1].from_location), 'unrestricted', NULL, NULL, c.line, 'issued/' || c.line, c.base_required,
+            i.lot_controlled, i.serial_controlled, NULL, NULL, true, NULL)::planthub.line;
+    END LOOP;
+    RETURN taken;
 END
 $$;
 COMMENT ON FUNCTION planthub.backflush_lines(planthub.inbound, numeric, numeric, planthub.line[]) IS 'Internal: lines for the backflushed components of an operation: what the quantity confirmed until now requires, less what was issued';
@@ -316,7 +334,7 @@ DECLARE
     written boolean;
 BEGIN
     bad := bad || day.violations || planthub.tolerance_violations(m, o, o.total_yield + yield, o.total_scrap + scrap);
-    IF o.backflush AND yield + scrap > 0 THEN
+    IF yield + scrap > 0 THEN
         lines := lines || planthub.backflush_lines(m, o.total_yield + yield + o.total_scrap + scrap, o.order_qty, lines);
     END IF;
     ledger := planthub.order_entries(m, m.data->>'order', lines || output);

@@ -70,6 +70,12 @@ END
 $$;
 COMMENT ON FUNCTION planthub.check_quantity(jsonb, text, text, text, timestamptz, boolean) IS 'A quantity of the data in the base unit of its item, and what is wrong with it';
 
+CREATE OR REPLACE FUNCTION planthub.find_lines(event planthub.inbound, raw jsonb, pointer text, kind text, may_create boolean,
+    usable boolean, order_no text, operation text, OUT lines planthub.line[], OUT doubtful boolean)
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_find_lines';
+COMMENT ON FUNCTION planthub.find_lines(planthub.inbound, jsonb, text, text, boolean, boolean, text, text) IS
+'Internal: lines of an event with what the hub knows of them, and whether something may be wrong with one';
+
 -- raw: array of lines as they are in the data, with item, lot, qty, from_location or from, to_location or to, status,
 -- from_status, to_status, serials, component_line.  kind: kind of movement.  may_create: lots need not be known.
 -- usable: the lots are used (issued, picked, shipped), so they must not have expired or be on hold.  order_no: the lines
@@ -79,42 +85,19 @@ CREATE OR REPLACE FUNCTION planthub.resolve_lines(m planthub.inbound, raw jsonb,
     usable boolean, order_no text DEFAULT NULL, operation text DEFAULT NULL, OUT lines planthub.line[], OUT violations planthub.violation[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    doubtful boolean;
+    found record := planthub.find_lines(m, raw, pointer, kind, may_create, usable, order_no, operation);
+    i     int;
 BEGIN
-    SELECT array_agg(ROW(l.n, resolve_lines.pointer || '/' || l.n - 1, resolve_lines.kind, l.item, coalesce(l.lot, ''), l.serials, l.qty, l.uom,
-               CASE WHEN l.uom = i.base_uom THEN l.qty ELSE planthub.base_qty(l.item, l.qty, l.uom, i.base_uom, m.event_time) END, i.base_uom,
-               l.from_location, CASE WHEN l.from_location IS NOT NULL THEN l.from_status END,
-               l.to_location, CASE WHEN l.to_location IS NOT NULL THEN l.to_status END,
-               coalesce(c.line, l.component_line), CASE WHEN order_no IS NOT NULL THEN 'issued/' || coalesce(c.line, '/' || l.item) END,
-               CASE WHEN c.backflush THEN -1 ELSE c.base_required END, i.lot_controlled, i.serial_controlled, o.known, o.expiry, f.known, t.known)::planthub.line ORDER BY l.n),
-           -- Everything that could be wrong with a line; what it is, line_violations() finds out.
-           bool_or((l.qty > 0 AND i.lot_controlled = (l.lot IS NOT NULL) AND NOT i.serial_controlled AND l.serials IS NULL
-               AND (l.from_location IS NULL OR f.known) AND (l.to_location IS NULL OR t.known)
-               AND (l.lot IS NULL OR may_create OR o.known) AND (NOT usable OR o.expiry IS NULL)
-               AND l.qty = trunc(l.qty) AND l.uom = i.base_uom) IS NOT TRUE)
-    INTO lines, doubtful
-    FROM (SELECT e.n::int AS n, e.v->>'item' AS item, e.v->>'lot' AS lot, e.v#>>'{qty,uom}' AS uom, planthub.quantity_value(e.v#>>'{qty,value}') AS qty,
-                 coalesce(e.v->>'from_location', e.v->>'from') AS from_location, coalesce(e.v->>'to_location', e.v->>'to') AS to_location,
-                 coalesce(e.v->>'from_status', e.v->>'status', 'unrestricted') AS from_status,
-                 coalesce(e.v->>'to_status', e.v->>'status', 'unrestricted') AS to_status, e.v->>'component_line' AS component_line,
-                 CASE WHEN e.v ? 'serials' THEN ARRAY(SELECT jsonb_array_elements_text(e.v->'serials')) END AS serials
-          FROM jsonb_array_elements(raw) WITH ORDINALITY AS e (v, n)) AS l
-    LEFT JOIN LATERAL (
-        SELECT x.base_uom, x.lot_controlled, x.serial_controlled FROM planthub.item AS x
-        WHERE x.item = l.item AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.status = 'active') AS i ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known, x.expiry FROM planthub.lot AS x WHERE x.site = m.site AND x.item = l.item AND x.lot = l.lot) AS o ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = l.from_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active) AS f ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS known FROM planthub.equipment AS x
-        WHERE x.equipment = l.to_location AND x.site = m.site AND x.valid_from <= m.event_time AND m.event_time < x.valid_to AND x.active) AS t ON true
-    LEFT JOIN LATERAL (
-        SELECT x.line, x.backflush, x.base_required FROM planthub.order_component AS x
-        WHERE x.site = m.site AND x.order_no = resolve_lines.order_no AND (resolve_lines.operation IS NULL OR x.operation = resolve_lines.operation)
-          AND x.item = l.item AND (l.component_line IS NULL OR x.line = l.component_line) ORDER BY x.line LIMIT 1) AS c ON true;
-    IF doubtful THEN
+    lines := found.lines;
+    IF found.doubtful THEN
+        FOR i IN 1..cardinality(lines) LOOP
+            IF lines[i].base_qty IS NULL THEN
+                lines[i].base_qty := planthub.base_qty(lines[i].item, lines[i].qty, lines[i].uom, lines[i].base_uom, m.event_time);
+            END IF;
+            IF raw->(i - 1) ? 'serials' THEN
+                lines[i].serials := ARRAY(SELECT jsonb_array_elements_text(raw->(i - 1)->'serials'));
+            END IF;
+        END LOOP;
         violations := planthub.line_violations(m, lines, raw, may_create, usable);
     END IF;
 END

@@ -1,0 +1,52 @@
+/*
+ * line.h
+ *	  The composite types of events that are evaluated, as C sees them.
+ */
+#ifndef PLANTHUB_LINE_H
+#define PLANTHUB_LINE_H
+
+#include "access/htup.h"
+#include "fmgr.h"
+#include "utils/array.h"
+
+#include "api/inbound.h"
+
+/* Attributes of the type planthub.line, in order. */
+enum
+{
+	LINE_N, LINE_POINTER, LINE_KIND, LINE_ITEM, LINE_LOT, LINE_SERIALS, LINE_QTY, LINE_UOM, LINE_BASE_QTY,
+	LINE_BASE_UOM, LINE_FROM, LINE_FROM_STATUS, LINE_TO, LINE_TO_STATUS, LINE_COMPONENT, LINE_ACCOUNT,
+	LINE_ACCOUNT_TOTAL, LINE_LOT_CONTROLLED, LINE_SERIAL_CONTROLLED, LINE_LOT_KNOWN, LINE_EXPIRY, LINE_FROM_KNOWN,
+	LINE_TO_KNOWN,
+	LINE_ATTRIBUTES
+};
+
+typedef struct PhLine
+{
+	Datum		values[LINE_ATTRIBUTES];
+	bool		nulls[LINE_ATTRIBUTES];
+} PhLine;
+
+typedef struct PhInbound
+{
+	Datum		values[EVENT_ATTRIBUTES];
+	bool		nulls[EVENT_ATTRIBUTES];
+} PhInbound;
+
+/* Values that are not null. */
+extern bool ph_text_equal(Datum left, Datum right);
+
+/* Takes a composite value apart that must have so many attributes; what the values point to stays in it. */
+extern void ph_composite_read(HeapTupleHeader composite, int attributes, Datum *values, bool *nulls);
+
+/* Arguments of a function; of lines NULL is no line. */
+extern void ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event);
+extern PhLine *ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n);
+
+/* The row that a function of several results returns; descriptor: of that row. */
+extern TupleDesc ph_result_descriptor(FunctionCallInfo fcinfo);
+
+/* An array of composite values for a column of the result; values and nulls: of all, one after the other. */
+extern Datum ph_composite_array(TupleDesc result, int column, int n, int attributes, Datum *values, bool *nulls);
+
+#endif
