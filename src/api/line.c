@@ -13,18 +13,26 @@
 
 #include "api/line.h"
 
-bool
-ph_text_equal(Datum left, Datum right)
+int
+ph_text_compare(Datum left, Datum right)
 {
 	text	   *a = DatumGetTextPP(left);
 	text	   *b = DatumGetTextPP(right);
+	int			length = Min(VARSIZE_ANY_EXHDR(a), VARSIZE_ANY_EXHDR(b));
+	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), length);
 
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(a) - (int) VARSIZE_ANY_EXHDR(b);
 }
 
-void
-ph_composite_read(HeapTupleHeader composite, int attributes, Datum *values, bool *nulls)
+bool
+ph_text_equal(Datum left, Datum right)
+{
+	return ph_text_compare(left, right) == 0;
+}
+
+/* Takes a composite value apart that must have so many attributes. */
+static void
+read_composite(HeapTupleHeader composite, int attributes, Datum *values, bool *nulls)
 {
 	TupleDesc	descriptor = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(composite),
 													HeapTupleHeaderGetTypMod(composite));
@@ -39,25 +47,56 @@ ph_composite_read(HeapTupleHeader composite, int attributes, Datum *values, bool
 void
 ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event)
 {
-	ph_composite_read(PG_GETARG_HEAPTUPLEHEADER(number), EVENT_ATTRIBUTES, event->values, event->nulls);
+	read_composite(PG_GETARG_HEAPTUPLEHEADER(number), EVENT_ATTRIBUTES, event->values, event->nulls);
 }
 
 PhLine *
 ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n)
 {
-	PhLine	   *lines;
+	return ph_composites_argument(fcinfo, number, LINE_ATTRIBUTES, sizeof(PhLine), n);
+}
+
+void *
+ph_composites_argument(FunctionCallInfo fcinfo, int number, int attributes, Size size, int *n)
+{
+	ArrayType  *array;
 	Datum	   *elements;
+	char	   *structs;
 	int			i;
 
 	*n = 0;
 	if (PG_ARGISNULL(number))
 		return NULL;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(number)), -1, false,
-					  TYPALIGN_DOUBLE, &elements, NULL, n);
-	lines = palloc(Max(*n, 1) * sizeof(PhLine));
+	array = PG_GETARG_ARRAYTYPE_P(number);
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_DOUBLE, &elements, NULL, n);
+	structs = MemoryContextAllocHuge(CurrentMemoryContext, Max(*n, 1) * size);
 	for (i = 0; i < *n; i++)
-		ph_composite_read(DatumGetHeapTupleHeader(elements[i]), LINE_ATTRIBUTES, lines[i].values, lines[i].nulls);
-	return lines;
+	{
+		Datum	   *values = (Datum *) (structs + i * size);
+
+		read_composite(DatumGetHeapTupleHeader(elements[i]), attributes, values, (bool *) (values + attributes));
+	}
+	return structs;
+}
+
+Datum
+ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size)
+{
+	Oid			type = get_element_type(TupleDescAttr(result, column)->atttypid);
+	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
+	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
+	int			i;
+
+	if (descriptor->natts != attributes)
+		elog(ERROR, "type %s has %d attributes", format_type_be(type), descriptor->natts);
+	for (i = 0; i < n; i++)
+	{
+		Datum	   *values = (Datum *) ((char *) structs + i * size);
+
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(descriptor, values, (bool *) (values + attributes)));
+	}
+	ReleaseTupleDesc(descriptor);
+	return PointerGetDatum(construct_array(elements, n, type, -1, false, TYPALIGN_DOUBLE));
 }
 
 TupleDesc
@@ -68,20 +107,4 @@ ph_result_descriptor(FunctionCallInfo fcinfo)
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "a function of several results must return a row");
 	return BlessTupleDesc(descriptor);
-}
-
-Datum
-ph_composite_array(TupleDesc result, int column, int n, int attributes, Datum *values, bool *nulls)
-{
-	Oid			type = get_element_type(TupleDescAttr(result, column)->atttypid);
-	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
-	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
-	int			i;
-
-	if (descriptor->natts != attributes)
-		elog(ERROR, "type %s has %d attributes", format_type_be(type), descriptor->natts);
-	for (i = 0; i < n; i++)
-		elements[i] = HeapTupleGetDatum(heap_form_tuple(descriptor, values + i * attributes, nulls + i * attributes));
-	ReleaseTupleDesc(descriptor);
-	return PointerGetDatum(construct_array(elements, n, type, -1, false, TYPALIGN_DOUBLE));
 }

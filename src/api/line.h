@@ -33,20 +33,22 @@ typedef struct PhInbound
 	bool		nulls[EVENT_ATTRIBUTES];
 } PhInbound;
 
-/* Values that are not null. */
+/* Texts that are not null, by their bytes. */
+extern int	ph_text_compare(Datum left, Datum right);
 extern bool ph_text_equal(Datum left, Datum right);
 
-/* Takes a composite value apart that must have so many attributes; what the values point to stays in it. */
-extern void ph_composite_read(HeapTupleHeader composite, int attributes, Datum *values, bool *nulls);
-
-/* Arguments of a function; of lines NULL is no line. */
+/* Arguments of a function; an array that is null has no element. */
 extern void ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event);
 extern PhLine *ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n);
 
-/* The row that a function of several results returns; descriptor: of that row. */
-extern TupleDesc ph_result_descriptor(FunctionCallInfo fcinfo);
+/*
+ * Arrays of composite values, as structs of a size that begin with Datum values[attributes] and bool nulls[attributes].
+ * What the values point to stays in the array.
+ */
+extern void *ph_composites_argument(FunctionCallInfo fcinfo, int number, int attributes, Size size, int *n);
+extern Datum ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size);
 
-/* An array of composite values for a column of the result; values and nulls: of all, one after the other. */
-extern Datum ph_composite_array(TupleDesc result, int column, int n, int attributes, Datum *values, bool *nulls);
+/* Of the row that a function of several results returns. */
+extern TupleDesc ph_result_descriptor(FunctionCallInfo fcinfo);
 
 #endif

@@ -368,7 +368,7 @@ find_line(Finder *finder, PhLine *line, int i, JsonbContainer *object)
 
 /* Whether one of the lines is doubtful. */
 static bool
-find_lines(Finder *finder, Jsonb *raw, Datum *values, bool *nulls)
+find_lines(Finder *finder, Jsonb *raw, PhLine *lines)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&raw->root);
 	JsonbIteratorToken token;
@@ -378,15 +378,12 @@ find_lines(Finder *finder, Jsonb *raw, Datum *values, bool *nulls)
 
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
-		PhLine		line;
 		bool		is_object = value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data);
 
 		if (token != WJB_ELEM)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		doubtful |= find_line(finder, &line, i, is_object ? value.val.binary.data : NULL);
-		memcpy(values + i * LINE_ATTRIBUTES, line.values, sizeof(line.values));
-		memcpy(nulls + i * LINE_ATTRIBUTES, line.nulls, sizeof(line.nulls));
+		doubtful |= find_line(finder, &lines[i], i, is_object ? value.val.binary.data : NULL);
 		i++;
 	}
 	return doubtful;
@@ -412,12 +409,11 @@ planthub_find_lines(PG_FUNCTION_ARGS)
 				 errmsg("the lines of an event are not an array")));
 	if (n > 0)
 	{
-		Datum	   *values = palloc0(n * LINE_ATTRIBUTES * sizeof(Datum));
-		bool	   *nulls = palloc0(n * LINE_ATTRIBUTES * sizeof(bool));
+		PhLine	   *lines = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(PhLine));
 		Finder		finder = open_finder(fcinfo);
 
-		row[FOUND_DOUBTFUL] = BoolGetDatum(find_lines(&finder, raw, values, nulls));
-		row[FOUND_LINES] = ph_composite_array(result, FOUND_LINES, n, LINE_ATTRIBUTES, values, nulls);
+		row[FOUND_DOUBTFUL] = BoolGetDatum(find_lines(&finder, raw, lines));
+		row[FOUND_LINES] = ph_composite_array(result, FOUND_LINES, n, LINE_ATTRIBUTES, lines, sizeof(PhLine));
 		row_nulls[FOUND_DOUBTFUL] = row_nulls[FOUND_LINES] = false;
 		close_finder(&finder);
 	}

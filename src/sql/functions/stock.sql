@@ -23,44 +23,32 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION planthub.stock_key(text, text, text, text, text) IS 'Key under which events wait for stock';
 
+CREATE OR REPLACE FUNCTION planthub.stock_balances(event planthub.inbound, lines planthub.line[], OUT changes planthub.stock_change[], OUT short boolean, OUT is_new boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_stock_balances';
+COMMENT ON FUNCTION planthub.stock_balances(planthub.inbound, planthub.line[]) IS
+'Internal: locks the stock keys of lines and computes the balances after them; short: one becomes negative; is_new: one has no number yet';
+
+CREATE OR REPLACE FUNCTION planthub.append_movements(event planthub.inbound, lines planthub.line[], changes planthub.stock_change[], posting_date date,
+    document text, order_no text, operation text, reason text, handling_unit text, reverses bigint, OUT brought text[], OUT serials boolean)
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_append_movements';
+COMMENT ON FUNCTION planthub.append_movements(planthub.inbound, planthub.line[], planthub.stock_change[], date, text, text, text, text, text, bigint) IS
+'Internal: writes movements and entries of the stock ledger; brought: keys of the stock that has become more; serials: whether a line has serial numbers';
+
 -- Changes of stock keys that lines mean, with the balance after each.  The keys are locked first, so that the balances
 -- hold until the end of the transaction.
 CREATE OR REPLACE FUNCTION planthub.stock_changes(m planthub.inbound, lines planthub.line[], OUT changes planthub.stock_change[], OUT violations planthub.violation[])
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    short   boolean;
-    is_new  boolean;
-    locked  boolean;
-    keys    text[] := '{}';
-    i       int;
+    found record;
 BEGIN
-    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
-        IF lines[i].from_location IS NOT NULL THEN
-            keys := keys || concat_ws('/', m.site, lines[i].from_location, lines[i].item, lines[i].lot, lines[i].from_status);
-        END IF;
-        IF lines[i].to_location IS NOT NULL THEN
-            keys := keys || concat_ws('/', m.site, lines[i].to_location, lines[i].item, lines[i].lot, lines[i].to_status);
-        END IF;
-    END LOOP;
-    locked := planthub.lock_things('stock', keys);
     LOOP
-        SELECT array_agg(ROW(s.id, coalesce(b.seq, 0) + 1, d.delta, coalesce(b.balance, 0) + d.delta, d.location, d.item, d.lot, d.status)::planthub.stock_change),
-               bool_or(d.delta < 0 AND coalesce(b.balance, 0) + d.delta < 0), bool_or(s.id IS NULL)
-        INTO changes, short, is_new
-        FROM (
-            SELECT x.location, l.item, l.lot, x.status, sum(x.sign * l.base_qty) AS delta
-            FROM unnest(lines) AS l CROSS JOIN LATERAL (VALUES (l.from_location, l.from_status, -1), (l.to_location, l.to_status, 1)) AS x (location, status, sign)
-            WHERE x.location IS NOT NULL GROUP BY x.location, l.item, l.lot, x.status) AS d
-        LEFT JOIN LATERAL (
-            SELECT k.id FROM planthub.stock AS k
-            WHERE k.site = m.site AND k.location = d.location AND k.item = d.item AND k.lot = d.lot AND k.status = d.status AND k.owner = '') AS s ON true
-        LEFT JOIN LATERAL (
-            SELECT y.seq, y.balance FROM planthub.stock_ledger AS y WHERE y.site = m.site AND y.stock_id = s.id ORDER BY y.seq DESC LIMIT 1) AS b ON true;
-        IF short AND violations IS NULL THEN
+        found := planthub.stock_balances(m, lines);
+        changes := found.changes;
+        IF found.short AND violations IS NULL THEN
             violations := planthub.stock_violations(m, lines, changes);
             EXIT WHEN planthub.stops(m, violations);
         END IF;
-        EXIT WHEN is_new IS NOT TRUE;
+        EXIT WHEN NOT found.is_new;
         INSERT INTO planthub.stock AS k (site, location, item, lot, status, owner, uom)
         SELECT DISTINCT m.site, c.location, c.item, c.lot, c.status, '', l.base_uom
         FROM unnest(changes) AS c JOIN unnest(lines) AS l ON l.item = c.item WHERE c.stock_id IS NULL
@@ -96,35 +84,15 @@ CREATE OR REPLACE FUNCTION planthub.write_movements(m planthub.inbound, lines pl
     reverses bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    brought  text[];
+    written  record := planthub.append_movements(m, lines, changes, posting_date, document, order_no, operation, reason, handling_unit, reverses);
     released boolean;
-    i        int;
 BEGIN
-    WITH moved AS (
-        INSERT INTO planthub.movement AS v (site, message_id, line, kind, item, lot, qty, uom, base_qty, base_uom, from_location, from_status,
-            to_location, to_status, order_no, operation, component_line, document, reason, handling_unit, serials, reverses, reversed_line,
-            event_time, event_offset, recorded_at, posting_date)
-        SELECT m.site, m.id, l.n, l.kind, l.item, l.lot, l.qty, l.uom, l.base_qty, l.base_uom, l.from_location, l.from_status,
-            l.to_location, l.to_status, write_movements.order_no, write_movements.operation, l.component_line, write_movements.document,
-            write_movements.reason, write_movements.handling_unit, l.serials, write_movements.reverses, CASE WHEN write_movements.reverses IS NOT NULL THEN l.n END,
-            m.event_time, m.event_offset, now(), write_movements.posting_date
-        FROM unnest(lines) AS l)
-    INSERT INTO planthub.stock_ledger AS y (site, stock_id, seq, message_id, delta, balance, event_time, recorded_at)
-    SELECT m.site, c.stock_id, c.seq, m.id, c.delta, c.balance, m.event_time, now() FROM unnest(changes) AS c;
-    FOR i IN 1..coalesce(cardinality(changes), 0) LOOP
-        IF changes[i].delta > 0 THEN
-            brought := brought || concat_ws('/', m.site, changes[i].location, changes[i].item, changes[i].lot, changes[i].status);
-        END IF;
-    END LOOP;
-    IF brought IS NOT NULL THEN
-        released := planthub.bring('stock', brought);
+    IF written.brought IS NOT NULL THEN
+        released := planthub.bring('stock', written.brought);
     END IF;
-    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
-        IF lines[i].serials IS NOT NULL THEN
-            PERFORM planthub.write_serials(m, lines);
-            EXIT;
-        END IF;
-    END LOOP;
+    IF written.serials THEN
+        PERFORM planthub.write_serials(m, lines);
+    END IF;
     RETURN true;
 END
 $$;
