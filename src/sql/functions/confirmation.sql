@@ -182,32 +182,14 @@ END
 $$;
 COMMENT ON FUNCTION planthub.backflush_lines(planthub.inbound, numeric, numeric, planthub.line[]) IS 'Internal: lines for the backflushed components of an operation: what the quantity confirmed until now requires, less what was issued';
 
--- Entries of the ledger of an order for lines that have an account; sign -1: taken back.  doubtful: components have to
--- be looked at, see component_violations().
-CREATE OR REPLACE FUNCTION planthub.order_entries(m planthub.inbound, order_no text, lines planthub.line[], sign int DEFAULT 1,
+CREATE OR REPLACE FUNCTION planthub.order_entries(event planthub.inbound, order_no text, lines planthub.line[], sign int DEFAULT 1,
     OUT entries planthub.order_ledger[], OUT doubtful boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    SELECT array_agg(ROW(m.site, order_entries.order_no, a.account, coalesce(y.seq, 0) + 1, m.id, a.delta, coalesce(y.total, 0) + a.delta)::planthub.order_ledger ORDER BY a.account),
-           bool_or(a.account LIKE 'issued/%' AND (a.required IS NULL OR a.required < 0 OR a.own
-               OR coalesce(y.total, 0) + a.delta > a.required * (1 + (m.policies->>'over_issue_tolerance_pct')::numeric / 100)))
-    INTO entries, doubtful
-    FROM (SELECT l.account, sum(sign * l.base_qty) AS delta, min(l.account_total) AS required, bool_or(l.lot = '' AND l.lot_controlled OR l.from_location IS NULL) AS own
-          FROM unnest(lines) AS l WHERE l.account IS NOT NULL GROUP BY l.account) AS a
-    LEFT JOIN LATERAL (SELECT k.seq, k.total FROM planthub.order_ledger AS k
-        WHERE k.site = m.site AND k.order_no = order_entries.order_no AND k.account = a.account ORDER BY k.seq DESC LIMIT 1) AS y ON true;
-END
-$$;
-COMMENT ON FUNCTION planthub.order_entries(planthub.inbound, text, planthub.line[], int) IS 'Internal: entries of the ledger of an order that lines lead to';
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_order_entries';
+COMMENT ON FUNCTION planthub.order_entries(planthub.inbound, text, planthub.line[], int) IS
+'Internal: entries of the ledger of an order for lines that have an account; sign -1: taken back; doubtful: components have to be looked at, see component_violations()';
 
 CREATE OR REPLACE FUNCTION planthub.write_order_entries(entries planthub.order_ledger[]) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO planthub.order_ledger AS y (site, order_no, account, seq, message_id, delta, total)
-    SELECT e.site, e.order_no, e.account, e.seq, e.message_id, e.delta, e.total FROM unnest(entries) AS e;
-    RETURN true;
-END
-$$;
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_write_order_entries';
 COMMENT ON FUNCTION planthub.write_order_entries(planthub.order_ledger[]) IS 'Internal: writes entries of the ledger of an order';
 
 -- lines: for components; entries: from order_entries() for them.
@@ -369,12 +351,9 @@ CREATE OR REPLACE FUNCTION planthub.write_confirmation(m planthub.inbound, o rec
     consumed planthub.line[], output planthub.line[], entries planthub.order_ledger[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    done boolean;
+    done boolean := planthub.write_order_entries(entries);
 BEGIN
-    WITH listed AS (
-        INSERT INTO planthub.order_ledger AS y (site, order_no, account, seq, message_id, delta, total)
-        SELECT e.site, e.order_no, e.account, e.seq, e.message_id, e.delta, e.total FROM unnest(entries) AS e),
-    made AS (
+    WITH made AS (
         INSERT INTO planthub.confirmation_output AS c (site, item, lot, order_no, operation, message_id, line, qty, uom, state, serials)
         SELECT m.site, l.item, l.lot, m.data->>'order', m.data->>'operation', m.id, l.n, l.base_qty, l.base_uom,
             coalesce(m.data->'output'->(l.n - 1)->>'state', 'finished'), l.serials

@@ -6,8 +6,13 @@ CREATE OR REPLACE FUNCTION planthub.new_lots(m planthub.inbound, lines planthub.
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     brought text[];
+    i       int;
 BEGIN
-    SELECT array_agg(DISTINCT concat_ws('/', m.site, l.item, l.lot)) INTO brought FROM unnest(lines) AS l WHERE l.lot <> '' AND l.lot_known IS NULL;
+    FOR i IN 1..coalesce(cardinality(lines), 0) LOOP
+        IF lines[i].lot <> '' AND lines[i].lot_known IS NULL THEN
+            brought := brought || concat_ws('/', m.site, lines[i].item, lines[i].lot);
+        END IF;
+    END LOOP;
     IF brought IS NULL THEN
         RETURN false;
     END IF;
@@ -40,28 +45,25 @@ END
 $$;
 COMMENT ON FUNCTION planthub.lot_keys(planthub.inbound, planthub.line[]) IS 'Internal: keys under which events wait for the lots of lines, or their output';
 
+CREATE OR REPLACE FUNCTION planthub.may_close_circle(event planthub.inbound, inputs planthub.line[], outputs planthub.line[]) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_may_close_circle';
+COMMENT ON FUNCTION planthub.may_close_circle(planthub.inbound, planthub.line[], planthub.line[]) IS
+'Internal: whether a lot that comes out also goes in, or went into something before; locks the lots';
+
+CREATE OR REPLACE FUNCTION planthub.append_edges(event planthub.inbound, kind text, inputs planthub.line[], goal planthub.line[], order_no text,
+    operation text, first_line int) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_append_edges';
+COMMENT ON FUNCTION planthub.append_edges(planthub.inbound, text, planthub.line[], planthub.line[], text, text, int) IS
+'Internal: writes that the lots of the inputs went into the one of the goal';
+
 -- Whether one of the lots that come out is, or went into, one of those that go in.
 CREATE OR REPLACE FUNCTION planthub.cycle_violations(m planthub.inbound, inputs planthub.line[], outputs planthub.line[]) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    bad     planthub.violation[];
-    locked  boolean;
-    suspect boolean := false;
-    o       planthub.line;
-    i       planthub.line;
+    bad planthub.violation[];
 BEGIN
-    -- Two transactions that would close a circle together have a lot in common.
-    locked := planthub.lock_things('lot', planthub.lot_keys(m, inputs || outputs));
-    FOREACH o IN ARRAY outputs LOOP
-        CONTINUE WHEN o.lot = '';
-        EXIT WHEN suspect;
-        suspect := EXISTS (SELECT FROM planthub.edge AS e WHERE e.site = m.site AND e.from_item = o.item AND e.from_lot = o.lot);
-        FOREACH i IN ARRAY inputs LOOP
-            suspect := suspect OR i.item = o.item AND i.lot = o.lot;
-        END LOOP;
-    END LOOP;
-    IF NOT suspect THEN
-        RETURN NULL;    -- usual: what comes out is new, or goes nowhere yet
+    IF NOT planthub.may_close_circle(m, inputs, outputs) THEN
+        RETURN NULL;
     END IF;
     WITH RECURSIVE below (item, lot) AS (
         SELECT x.item COLLATE "C", x.lot COLLATE "C" FROM unnest(outputs) AS x WHERE x.lot <> ''
@@ -84,11 +86,7 @@ DECLARE
     goals int;
 BEGIN
     IF cardinality(outputs) = 1 AND outputs[1].lot <> '' THEN   -- the usual case
-        INSERT INTO planthub.edge AS e (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, qty, uom, order_no, operation, component_line, event_time, recorded_at)
-        SELECT m.site, m.id, first_line - 1 + i.n, i.item, i.lot, outputs[1].item, outputs[1].lot, write_edges.kind, i.base_qty, i.base_uom,
-            write_edges.order_no, write_edges.operation, i.component_line, m.event_time, now()
-        FROM unnest(inputs) AS i WHERE i.lot <> '';
-        RETURN true;
+        RETURN planthub.append_edges(m, kind, inputs, outputs, order_no, operation, first_line);
     END IF;
     SELECT count(DISTINCT (o.item, o.lot)) INTO goals FROM unnest(outputs) AS o WHERE o.lot <> '';
     INSERT INTO planthub.edge AS e (site, message_id, line, from_item, from_lot, to_item, to_lot, kind, method, qty, uom, order_no, operation, component_line, event_time, recorded_at)
