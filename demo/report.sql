@@ -20,11 +20,18 @@ FROM planthub.order_variance WHERE site = 'PLANT-1' AND order_no = '1000123' ORD
 \set lot S-77
 \ir recall.sql
 
+\echo 'What the supplier announced, and what came:'
+SELECT asn, supplier, state, trim_scale(announced_qty) AS announced, trim_scale(received_qty) AS received FROM planthub.asn_status WHERE site = 'PLANT-1';
+
+\echo 'Machines that stopped:'
+SELECT equipment, to_char(started_at AT TIME ZONE 'Europe/Berlin', 'HH24:MI') AS at, trim_scale(minutes) AS minutes, reason, order_no, maintenance_order
+FROM planthub.downtime_event WHERE site = 'PLANT-1';
+
 \echo 'What went wrong on the way in, and what became of it:'
-SELECT i.system, i.topic, CASE WHEN i.outcome LIKE 'applied%' AND i.attempts > 1 THEN 'came too early, waited, ' || i.outcome
+SELECT i.key, i.system, i.topic, CASE WHEN i.outcome LIKE 'applied%' AND i.attempts > 1 THEN 'came too early, waited, ' || i.outcome
                                WHEN i.copies > 0 THEN 'came ' || i.copies + 1 || ' times, counted once' ELSE i.outcome || ' ' || i.code END AS "what became of it",
        coalesce(i.violations #>> '{0,detail}', '') AS why
-FROM planthub.inbox AS i WHERE i.key IN ('mo:1000123', 'dlv:80001234') AND (i.outcome <> 'applied' OR i.copies > 0 OR i.attempts > 1) ORDER BY i.id;
+FROM planthub.inbox AS i WHERE i.key IN ('mo:1000123', 'mo:1000124', 'dlv:80001234') AND (i.outcome <> 'applied' OR i.copies > 0 OR i.attempts > 1) ORDER BY i.id;
 
 \echo 'What went wrong on the way out, and what became of it: one of the orders that the MES was not there for, from planthub.trace().'
 SELECT to_char(t.at, 'HH24:MI:SS.MS') AS at, t.what, t.endpoint, t.state, t.detail

@@ -6,9 +6,8 @@
 #define PLANTHUB_API_EXPRESSION_H
 
 #include "json/jmespath.h"
-#include "pg/compat.h"
 
 /* The class is the DETAIL, the place is shown in the expression. */
-pg_noreturn extern void ph_expression_throw(const PhError *error, const char *expression);
+extern void ph_expression_throw(const PhError *error, const char *expression) pg_attribute_noreturn();
 
 #endif

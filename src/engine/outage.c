@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -79,7 +80,7 @@ ph_outage_note_answer(PhEndpointState *endpoint, const PhItem *item)
 		case PH_OUTCOME_AUTH:
 		case PH_OUTCOME_UNKNOWN:
 			ph_breaker_failure(&endpoint->breaker, now, endpoint->endpoint->breaker_threshold,
-							   ph_random_double());
+							   pg_prng_double(&pg_global_prng_state));
 			endpoint->last_status = item->status;
 			strlcpy(endpoint->last_error, item->error == NULL ? "" : item->error, sizeof(endpoint->last_error));
 			endpoint->dirty = endpoint->dirty || ph_breaker_is_open(&endpoint->breaker);

@@ -14,7 +14,6 @@
 #include "json/pointer.h"
 #include "json/schema.h"
 #include "json/schema_format.h"
-#include "pg/compat.h"
 
 typedef struct PhDialect
 {
@@ -193,8 +192,8 @@ struct PhSchema
 /* ---- documents (schema_document.c) ---- */
 
 /* Throws 22023: at the pointer in the resource. */
-pg_noreturn extern void ph_schema_refuse(const PhResource *resource, const char *pointer, const char *format,...)
-			pg_attribute_printf(3, 4);
+extern void ph_schema_refuse(const PhResource *resource, const char *pointer, const char *format,...)
+			pg_attribute_printf(3, 4) pg_attribute_noreturn();
 
 typedef struct PhDocuments
 {

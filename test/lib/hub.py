@@ -1,6 +1,7 @@
 """What test programs share: a private server with the extension, peers that speak HTTP, TAP, and waiting without sleeping."""
 
 import atexit
+import copy
 import json
 import os
 import shutil
@@ -79,6 +80,14 @@ class Hub:
         atexit.register(self.stop, 'immediate')
         self.sql(f'CREATE DATABASE {database}', 'postgres')
         self.sql('CREATE EXTENSION planthub')
+
+    def sibling(self, database):
+        """Another database with the extension in the same cluster."""
+        result = copy.copy(self)
+        result.database = database
+        self.sql(f'CREATE DATABASE {database}', 'postgres')
+        result.sql('CREATE EXTENSION planthub')
+        return result
 
     def stop(self, mode='fast'):
         shell(f'ph_stop {work} {mode}')

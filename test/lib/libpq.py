@@ -28,7 +28,9 @@ class Connection:
                 'PQgetisnull': [ctypes.c_int, ctypes.c_int], 'PQresultErrorField': [ctypes.c_int]}.get(name, [])]
         self.conn = self.pq.PQconnectdb(conninfo.encode())
         if self.pq.PQstatus(self.conn) != 0:
-            raise SQLError(self.error())
+            error = self.error()
+            self.close()
+            raise SQLError(error)
 
     def error(self):
         return ctypes.string_at(self.pq.PQerrorMessage(self.conn)).decode()

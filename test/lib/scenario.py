@@ -18,6 +18,16 @@ def load(name):
     return json.loads((FOLDER / f'{name}.json').read_text())
 
 
+def events():
+    """All events of the four flows, by their ids."""
+    result = {}
+    for name in ('main', 'asn', 'quality', 'downtime'):
+        flow = load(f'messages_{name}')
+        for event in flow if isinstance(flow, list) else [*flow.get('preconditions', []), *flow['messages']]:
+            result[event['id']] = event
+    return result
+
+
 def plain(number):
     """A decimal number as text, without exponent and trailing zeros."""
     text = format(Decimal(number), 'f')
@@ -97,21 +107,17 @@ class Plant:
         self.sql = sql
         self.master = renamed(load('master_data'), self.names)
         self.site = self.name('PLANT-1')
-        self.sent = 0
 
     def name(self, text):
         return self.names.get(text, text)
 
-    def send(self, kind, topic, data):
-        """A message of the system of that kind; it must be applied."""
-        self.sent += 1
+    def fact(self, kind, topic, data):
+        """Notes a message of the system of that kind."""
         source = self.name(next(source for of, source in self.SYSTEMS.values() if of == kind))
-        answer = receive(self.sql, {
-            'specversion': '1.0', 'id': f'master-{self.sent}', 'source': source, 'type': f'planthub.{topic}.v1',
+        self.facts.append((kind, {
+            'specversion': '1.0', 'id': f'master-{len(self.facts) + 1}', 'source': source, 'type': f'planthub.{topic}.v1',
             'time': self.OPENED, 'recordedtime': self.OPENED, 'datacontenttype': 'application/json',
-            'dataschema': f'urn:planthub:schema:{topic}:1', 'partitionkey': 'master', 'correlationid': 'master', 'data': data})
-        if answer.outcome != 'applied':
-            raise AssertionError(f'{topic} {data}: {answer}')
+            'dataschema': f'urn:planthub:schema:{topic}:1', 'partitionkey': 'master', 'correlationid': 'master', 'data': data}))
 
     def configure(self, *kinds):
         """Site, systems and their sources, policies, cross-reference: rows of configuration only."""
@@ -141,35 +147,44 @@ class Plant:
                       f'({quote(set_)}, {quote(system)}, {quote(scope)}, {quote(code)}, to_jsonb({quote(canonical)}::text))')
 
     def fill(self):
-        """Master data and opening stock, as messages."""
+        """Receives what there is; all of it must be applied."""
+        for _, event in self.stocktaking():
+            answer = receive(self.sql, event)
+            if answer.outcome != 'applied':
+                raise AssertionError(f'{event}: {answer}')
+
+    def stocktaking(self):
+        """Master data and opening stock, as (kind of system, message)."""
+        self.facts = []
         for thing in self.master['equipment']:
-            self.send('erp', 'equipment.upserted', {
+            self.fact('erp', 'equipment.upserted', {
                 'equipment': thing['id'], 'version': 1, 'level': thing['level'], 'parent': thing['parent'], 'tz': thing.get('tz'),
                 'active': True})
         for item in self.master['items']:
-            self.send('erp', 'item.upserted', {
+            self.fact('erp', 'item.upserted', {
                 'item': item['id'], 'version': 1, 'description': item['description'], 'base_uom': item['base_uom'],
                 'lot_controlled': item['lot_controlled'], 'serial_controlled': item['serial_controlled'], 'status': 'active',
                 'gtin': item.get('gtin')})
         for conversion in self.master['uom_conversions']:
             if conversion['scope'] == 'item':
-                self.send('erp', 'uom_conversion.upserted', {
+                self.fact('erp', 'uom_conversion.upserted', {
                     'item': conversion['item'], 'from': conversion['from'], 'to': conversion['to'],
                     'numerator': conversion['factor'], 'denominator': '1'})
         for party in self.master['parties']:
-            self.send('erp', 'party.upserted', {'party': party['id'], 'version': 1, 'role': party['role'], 'name': party['id'],
+            self.fact('erp', 'party.upserted', {'party': party['id'], 'version': 1, 'role': party['role'], 'name': party['id'],
                                                 'gln': party.get('gln')})
         for lot in self.master['lots']:
-            self.send('erp', 'lot.upserted', {
+            self.fact('erp', 'lot.upserted', {
                 'item': lot['item'], 'lot': lot['lot'], 'version': 1, 'status': 'unrestricted', 'expiry': lot.get('expiry'),
                 'supplier': lot['supplier'], 'supplier_lot': lot['supplier_lot']})
         bom, routing = self.master['bom'], self.master['routing']
-        self.send('erp', 'bom.released', {'bom': bom['item'], **bom})
-        self.send('erp', 'routing.released', {'routing': routing['item'], **routing})
+        self.fact('erp', 'bom.released', {'bom': bom['item'], **bom})
+        self.fact('erp', 'routing.released', {'routing': routing['item'], **routing})
         for number, stock in enumerate(self.master['opening_stock']):
-            self.send('wms', 'inventory.adjusted', {
+            self.fact('wms', 'inventory.adjusted', {
                 'document': f'OPEN-{number}', 'line': '1', 'item': stock['item'], 'lot': stock['lot'], 'location': stock['location'],
                 'delta': stock['qty'], 'reason': 'OPENING'})
+        return self.facts
 
 
 # -- what is there --------------------------------------------------------------------------------------------------------

@@ -1,131 +1,318 @@
 #!/usr/bin/env python3
-"""The day of the reference scenario through real workers and peers, with the plant of the demo: the ERP commands and MES and
-WMS report by receive(), each system gets what concerns it in its own words, and the ERP answers with document numbers."""
+"""The days of the reference scenario through workers and systems that are programs of their own: each gets what concerns it in its
+own words over HTTP, and answers by calling in.  Then once more, while systems, a worker and the server are killed."""
 
 import json
 import os
 import sys
+import urllib.error
+import urllib.request
 from collections import Counter
 from pathlib import Path
-from urllib.parse import unquote
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'lib'))
-from hub import Hub, Peer, equal, eventually, finish, ok  # noqa: E402
-from libpq import Connection  # noqa: E402
-from scenario import State, load, plain, receive, unbalanced  # noqa: E402
+from day import Day, identity  # noqa: E402
+from hub import Hub, equal, eventually, finish, ok, shell, soon, work  # noqa: E402
+from libpq import Connection, SQLError  # noqa: E402
+from outcomes import after_complaint, after_downtime, after_main, after_quality, after_supplier, figures_after_main  # noqa: E402
+from scenario import State, events, load, unbalanced  # noqa: E402
 
-MAIN = load('messages_main')
+EVENTS = events()
 EXPECTED = load('expected_results')
 REQUESTS = load('sap_outbound_expected')
+ASN = load('messages_asn')
 
-hub = Hub(database='plant')
-peers = {name: Peer() for name in ('erp', 'mes', 'wms', 'office')}
-peers['erp'].control(behaviour='sap')
-hub.sql('\n'.join([*(rf'\set {name} {peer.url("")}' for name, peer in peers.items()), r'\i demo/plant.sql']))
-facts = hub.sql(r'\i demo/facts.sql')
-ok('NOT APPLIED' not in facts and 'routing.released' in facts, 'the master data of the demo are all applied', facts)
-sql = Connection(f'host={os.environ["PGHOST"]} port={os.environ["PGPORT"]} user=postgres dbname=plant')
-
-OPEN = "SELECT count(*) FROM planthub.delivery_status WHERE state <> 'delivered'"
-
-
-def arrived(peer, path):
-    return [record for record in peers[peer].received() if record['path'].endswith(path)]
-
-
-def identity(record):
-    """Source, id and endpoint of the event that a request is about."""
-    fact, _, endpoint = record['headers']['idempotency-key'].strip('"').rpartition('@')
-    source, _, event = fact.partition('#')
-    return unquote(source), unquote(event), endpoint
+# Which events each system is sent, by the end of the path; "hub" is one that the hub published by itself.
+ARRIVED = {
+    'erp': {'/ProdnOrdConf2': 'mes-0003 mes-0004 mes-0005 mes-0006 mes-0007 mes-0008',
+            '/A_MaterialDocumentHeader': 'wms-0001 wms-0002 wms-0003 wms-0004 wms-0005 wms-0102 wms-0103 wms-0200 qms-0101 qms-0101',
+            '/PostGoodsIssue': 'wms-0008', '/shipments': 'wms-0007', '/inbound-deliveries': 'sup7-0001', '/blocks': 'qms-0201', '/capacity': 'hub hub'},
+    'mes': {'/orders': 'erp-0001 erp-0003 erp-0200', '/materials': 'wms-0001 wms-0002 wms-0200 hub hub', '/machines': 'sc-0001 sc-0002', '/holds': 'qms-0201'},
+    'wms': {'/tasks': 'erp-0001 erp-0003 erp-0200', '/finished': 'mes-0008', '/deliveries': 'erp-0002', '/expected-receipts': 'sup7-0001', '/holds': 'qms-0201'},
+    'qms': {'/plans': 'erp-0001', '/inspections': 'wms-0102 wms-0103', '/blocked': 'erp-0201 wms-0201 hub hub hub'},
+    'eam': {'/requests': 'mes-0301'},
+    'scada': {'/running': 'mes-0002', '/locks': 'eam-0001'},
+    'office': {'/labels': 'erp-0001', '/notices': 'wms-0008', '/claims': 'wms-0104 wms-0104', '/alarms': 'mes-0301 qms-0201'}}
+# What test vectors of mappings say that an event becomes: (system, path, mapping, event).
+MAPPED = [('mes', '/orders', 'mes-order', 'erp-0001'), ('wms', '/tasks', 'wms-pick', 'erp-0001'), ('qms', '/inspections', 'qms-inspection', 'wms-0103'),
+          ('eam', '/requests', 'eam-request', 'mes-0301'), ('erp', '/A_MaterialDocumentHeader', 'sap-purchase-receipt', 'wms-0103'),
+          ('erp', '/A_MaterialDocumentHeader', 'sap-accepted', 'qms-0101'), ('erp', '/A_MaterialDocumentHeader', 'sap-sample', 'qms-0101')]
+ADDED = {'movements', 'posting_date'}       # members that the hub adds to a confirmation
 
 
-for message in MAIN:
-    answer = receive(sql, message)
-    ok(answer.outcome == 'applied', f'{message["id"]} is applied', answer)
-eventually(lambda: sql.value(OPEN), '0', 'everything is delivered')
+class Plant:
+    """A day's systems, their database, and what is checked about them."""
 
-# -- what each system was sent ---------------------------------------------------------------------------------------------
+    def __init__(self, name):
+        self.name = name
+        self.hub = hub.sibling(name)
+        self.day = Day(self.hub, work / name)
+        self.sql = None
+        self.connect()
+        equal(self.day.stocktaking(), [], f'{name}: ERP and WMS report what there is, and all of it is applied')
+
+    def connect(self, user='postgres'):
+        self.sql = Connection(f'host={os.environ["PGHOST"]} port={os.environ["PGPORT"]} user={user} dbname={self.name}')
+        return self.sql
+
+    def check(self, what, outcomes):
+        for part, got, expected in outcomes:
+            equal(got, expected, f'{self.name}: {what}: {part}')
+
+    def finish_days(self):
+        """The two days after the order: a delivery from the supplier, a complaint, a decision."""
+        self.day.office.say('sup7-0001')
+        self.day.quiet()
+        self.check('supplier', after_supplier(self.sql, State(self.sql)))
+        self.day.erp.say('erp-0200')
+        self.day.quiet()
+        self.day.qms.say('qms-0201')
+        self.day.quiet()
+        self.check('quality', after_complaint(self.sql))
+        equal(self.day.mes.answers('mes-0201'), [('rejected', 'LOT_ON_HOLD')], f'{self.name}: quality: nothing is made of the held lot')
+        self.day.qms.say('qms-0202')
+        self.day.quiet()
+        self.check('quality', after_quality(self.sql, State(self.sql)))
+        equal(unbalanced(self.sql), [], f'{self.name}: every balance is the sum of its movements')
+
+    def requests(self):
+        """All requests: (system, path, event or "hub", body), the first of each idempotency key."""
+        result = {}
+        for role, system in self.day.systems.items():
+            for request in system.received():
+                source, event, _ = identity(request)
+                result.setdefault((role, request['headers']['idempotency-key']), (role, request['path'].partition('?')[0], event if source else 'hub', request))
+        return list(result.values())
+
+    def check_arrivals(self):
+        for role, paths in ARRIVED.items():
+            got = {path: sorted(event for r, p, event, _ in self.requests() if r == role and p.endswith(path)) for path in paths}
+            equal(got, {path: sorted(names.split()) for path, names in paths.items()}, f'{self.name}: what the {role} is sent')
+            total = sum(len(names.split()) for names in paths.values())
+            equal(sum(r == role for r, *_ in self.requests()), total, f'{self.name}: and nothing else')
+        wrong = [f'{role} {path} {event}: {request["body"][:300]}' for role, path, event, request in self.requests()
+                 if request['headers']['content-type'].startswith('application/cloudevents')
+                 and event != 'hub' and not self.is_event(request, EVENTS[event])]
+        ok(not wrong, f'{self.name}: what is not mapped arrives as it was reported', *wrong)
+
+    @staticmethod
+    def is_event(request, event):
+        body = json.loads(request['body'])
+        data = {name: value for name, value in body.pop('data').items() if name not in ADDED}
+        return data == event['data'] and all(body.get(name) == event.get(name) for name in ('id', 'source', 'type', 'partitionkey', 'correlationid'))
+
+    def check_order(self):
+        """Per endpoint and key, messages come in the order of the hub; what comes again does not come after a later one."""
+        wrong, numbers = [], {(row['source'], row['event_id']): (row['id'], row['key']) for row in self.hub.json('SELECT source, event_id, id, key FROM planthub.message')}
+        for system in self.day.systems.values():
+            last = {}
+            for request in system.received():
+                source, event, endpoint = identity(request)
+                number, key = numbers.get((source, event), (0, None))
+                if key and number < last.get((endpoint, key), 0):
+                    wrong.append(f'{endpoint} {key}: {event}')
+                last[endpoint, key] = number
+        ok(not wrong, f'{self.name}: every system gets the messages of a key in their order', *wrong)
+
+    def check_sap(self):
+        """What the scenario says that SAP must be sent."""
+        came = {}
+        for role, path, event, request in self.requests():
+            if role == 'erp':
+                came.setdefault(event, []).append((request['method'], path, json.loads(request['body'])))
+        for expected in REQUESTS:
+            event = expected['idempotency_key'].split('|')[1]
+            path, _, call = expected['path'].partition('?')
+            body = expected['body']
+            if body is None:        # a call of a function: its parameters
+                name, _, value = call.partition('=')
+                body = {name: value.strip("'")}
+            equal(came.get(event), [(expected['method'], path, body)], f'{self.name}: SAP: {event} comes once, to its service, with its body')
+        items = [item for event in ('wms-0102', 'wms-0103', 'qms-0101') for _, _, body in sorted(came[event], key=str, reverse=True)
+                 for item in body['to_MaterialDocumentItem']['results']]
+        equal(sorted(f'{item["GoodsMovementType"]} {item["QuantityInEntryUnit"]} {item["EntryUnit"]}' for item in items),
+              sorted(' '.join(posting.split()[:3]) for posting in ASN['expected']['erp_postings']), f'{self.name}: SAP: postings for the delivery of the supplier')
+
+    def check_postings(self):
+        equal(self.sql.rows('SELECT m.event_id, p.state FROM planthub.posting_status AS p JOIN planthub.message AS m ON m.id = p.message_id '
+                            "WHERE p.state <> 'posted'"), [], f'{self.name}: SAP has posted everything')
+        count = sum(len(ARRIVED['erp'][path].split()) for path in ('/ProdnOrdConf2', '/A_MaterialDocumentHeader', '/PostGoodsIssue'))
+        equal(self.sql.rows('SELECT count(*), count(DISTINCT external_document) FROM planthub.posting_status'), [[str(count)] * 2],
+              f'{self.name}: each posting has a document of its own')
+        equal(self.sql.rows("SELECT x.external_document, f.canonical FROM planthub.posting_status AS x, "
+                            "LATERAL planthub.xref_find('document', x.external_document, 'sap-prd', 'PLANT-1') AS f WHERE x.endpoint = 'sap-goods-issues'"),
+              [['4900009999', 'wms-0008']], f'{self.name}: the number that SAP acknowledged leads back to the departure')
+        equal(self.sql.value('SELECT count(*) FROM planthub.posting_overdue'), '0', f'{self.name}: nothing is overdue')
+
+
+# -- a calm day ------------------------------------------------------------------------------------------------------------
+
+hub = Hub()
+calm = Plant('calm')
+day = calm.day
+
+# The systems may report, and nothing else.
+rights = calm.connect('mes').rows('''
+    SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'planthub'::regnamespace AND has_function_privilege(p.oid, 'EXECUTE')
+    UNION ALL SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relnamespace = 'planthub'::regnamespace AND CASE
+        WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE, SELECT, UPDATE')
+        WHEN c.relkind IN ('r', 'p', 'v') THEN has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') END''')
+equal(rights, [['planthub.receive(jsonb)']], 'a system has the right to report, and no other')
+for statement in ('SELECT * FROM planthub.inbox', "SELECT planthub.publish('x', '{}', NULL, 'PLANT-1')", "SELECT planthub.receive_many('{}')",
+                  'DELETE FROM planthub.message', 'SELECT planthub.status()', 'CREATE TABLE planthub.x ()'):
+    try:
+        state = calm.sql.rows(statement) and None
+    except SQLError as error:
+        state = error.state
+    equal(state, '42501', f'it is refused: {statement}')
+calm.sql.close()
+calm.connect()
+
+# A system takes only what it understands.
+for path, body, status in (('/orders', {'AUFNR': '1000123'}, 422), ('/idocs', {'orderNo': '1000123'}, 404)):
+    request = urllib.request.Request(day.mes.url + path, json.dumps(body).encode(), {'Content-Type': 'application/json', 'Idempotency-Key': f'"{path}"'})
+    try:
+        got = urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        got = error.code
+    equal((got, day.mes.reports()), (status, []), f'the MES answers {status} to {path} with {body} and reports nothing')
+day.mes.record.write_text('')
+
+day.mes.say('mes-0001')         # somebody at the MES knows the order before the hub does
+day.quiet()
+equal(day.mes.answers('mes-0001'), [('parked', 'ORDER_UNKNOWN')], 'calm: what comes too early waits')
+day.erp.say('erp-0001')
+day.quiet()
+equal(day.mes.answers('mes-0001'), [('parked', 'ORDER_UNKNOWN'), ('ignored', 'DUPLICATE_IGNORED')], 'calm: and counts once')
+equal(day.mes.answers('mes-0003'), [('applied', None), ('ignored', 'DUPLICATE_IGNORED'), ('rejected', 'DUPLICATE_CONFLICT')],
+      'calm: sent twice it counts once, changed it is refused')
+equal([report['event']['id'] for system in day.systems.values() for report in system.reports() if report['outcome'] not in ('applied', 'ignored')],
+      ['mes-0001', 'mes-0003'], 'calm: all other reports of the day are applied')
 
 COUNTS = {      # in the words of expected_results.json
     'to_mes': ('mes', '/orders', 'erp-0001'), 'to_mes_order_completed': ('mes', '/orders', 'erp-0003'),
     'to_wms_pick_request': ('wms', '/tasks', 'erp-0001'), 'to_wms_order_completed': ('wms', '/tasks', 'erp-0003'),
     'to_wms_delivery': ('wms', '/deliveries', None), 'to_erp_confirmation': ('erp', '/ProdnOrdConf2', None),
     'to_erp_goods_issue': ('erp', '/PostGoodsIssue', None), 'to_erp_shipment_ready': ('erp', '/shipments', None),
-    'to_qms_inspection_request': ('office', '/plans', None), 'to_label_print': ('office', '/labels', None),
-    'to_customer_asn': ('office', '/notices', None)}
-for name, (peer, path, cause) in COUNTS.items():
-    equal(len([record for record in arrived(peer, path) if cause in (None, identity(record)[1])]), EXPECTED['expected_outbox_counts'][name], name)
-documents = Counter('receipt' if json.loads(record['body'])['GoodsMovementCode'] == '02' else 'transfer'
-                    for record in arrived('erp', '/A_MaterialDocumentHeader'))
-equal(documents, {'receipt': EXPECTED['expected_outbox_counts']['to_erp_goods_receipt'],
-                  'transfer': EXPECTED['expected_outbox_counts']['to_erp_transfer']}, 'to_erp_goods_receipt, to_erp_transfer')
+    'to_qms_inspection_request': ('qms', '/plans', None), 'to_label_print': ('office', '/labels', None), 'to_customer_asn': ('office', '/notices', None)}
+counts = {name: sum(cause in (None, identity(request)[1]) for request in day.systems[role].received(path)) for name, (role, path, cause) in COUNTS.items()}
+documents = Counter('to_erp_goods_receipt' if request['data']['GoodsMovementCode'] == '02' else 'to_erp_transfer'
+                    for request in day.erp.received('/A_MaterialDocumentHeader'))
+equal({**counts, **documents}, EXPECTED['expected_outbox_counts'], 'calm: how many messages go where')
 
-for peer, path, mapping in (('mes', '/orders', 'mes-order'), ('wms', '/tasks', 'wms-pick')):
-    expected = hub.row(f"SELECT expect FROM planthub.mapping_vector WHERE mapping = '{mapping}' AND name = 'erp-0001'")['expect']
-    equal(json.loads(arrived(peer, path)[0]['body']), expected, f'the {peer.upper()} gets the order in its own words')
-equal([identity(record)[1] for record in arrived('mes', '/orders')], ['erp-0001', 'erp-0003'], 'the MES is told of the end after the release')
-
-requests = {}
-for record in peers['erp'].received():
-    requests.setdefault(identity(record)[:2], []).append(record)
-for expected in REQUESTS:
-    source, cause = expected['idempotency_key'].split('|')
-    came = requests.pop((source, cause), [])
-    equal([(record['method'], record['path'].partition('?')[0]) for record in came], [(expected['method'], expected['path'].partition('?')[0])],
-          f'SAP: {cause} comes once, to its service')
-    body = expected['body']
-    if body is None:        # a call of a function: its parameters
-        name, _, value = expected['path'].partition('?')[2].partition('=')
-        body = {name: value.strip("'")}
-    equal([json.loads(record['body']) for record in came], [body], f'SAP: body of {cause}')
-equal([cause for _, cause in requests], ['wms-0007'], 'SAP gets nothing else but that the delivery is ready')
-
-# -- delivered is not posted -----------------------------------------------------------------------------------------------
-
-eventually(lambda: sql.value("SELECT count(*) FROM planthub.posting_status WHERE state = 'posted'"), '11', 'eleven answers bring the numbers of documents')
-equal(sql.rows("SELECT m.event_id, p.state FROM planthub.posting_status AS p JOIN planthub.message AS m ON m.id = p.message_id WHERE p.state <> 'posted'"),
-      [['wms-0008', 'accepted']], 'the goods issue is accepted, no more')
-(issue,) = arrived('erp', '/PostGoodsIssue')
-key = issue['headers']['idempotency-key'].strip('"')
-equal(hub.sql(f'\\set key {key}\n\\i demo/acknowledge.sql'), 'applied', 'the ERP acknowledges it later')
-equal(sql.rows("""SELECT x.state, x.external_document, f.canonical
-                  FROM planthub.posting_status AS x, LATERAL planthub.xref_find('document', x.external_document, 'sap-prd', 'PLANT-1') AS f
-                  WHERE x.endpoint = 'sap-goods-issues'"""), [['posted', '4900009999', 'wms-0008']], 'with a number that leads back to the departure')
-equal(sql.value("SELECT count(DISTINCT external_document) FROM planthub.posting_status WHERE state = 'posted'"), '12', 'each of the twelve has its own document')
-
-# -- where everything is in the evening ------------------------------------------------------------------------------------
-
-state = State(sql)
-stock = {'|'.join((row['location'], row['item'], row['lot'] or 'None')): plain(row['qty']) for row in EXPECTED['stock_after_main']}
-equal(state.stock, {key: qty for key, qty in stock.items() if qty != '0'}, 'stock')
-equal(sorted(state.edges), sorted('|'.join((e['from_item'], e['from_lot'], e['to_item'], e['to_lot'], plain(e['qty']), e['uom'],
-                                            e['order'], e['operation'])) for e in EXPECTED['genealogy_edges']), 'genealogy')
-units = {}
-for key, qty in state.handling_units.items():
-    sscc, status, _, _, lot = key.split('|')
-    units.setdefault(sscc, {'status': 'shipped' if status == 'shipped' else 'in_stock', 'contents': {}})['contents'][lot] = qty
-equal(units, {unit['sscc']: {'status': unit['status'], 'contents': unit['contents']} for unit in EXPECTED['handling_units_after_main']}, 'handling units')
-equal(sql.rows('''SELECT item, trim_scale(planned), trim_scale(actual), trim_scale(standard_for_yield), trim_scale(usage_variance_vs_yield)
-                  FROM planthub.order_variance WHERE site = 'PLANT-1' AND order_no = '1000123' ORDER BY item'''),
-      sorted([row['item'], row['planned'], row['actual'], row['standard_for_yield'], row['usage_variance_vs_yield']]
-             for row in EXPECTED['order_variance']), 'variance of the order')
-equal(sql.rows("SELECT shipment, missing FROM planthub.shipment_readiness WHERE site = 'PLANT-1'"), [['80001234', 'has departed']], 'the delivery is gone')
-equal(state.order_states, [f"1000123|{EXPECTED['order_1000123']['status_after_erp-0003']}"], 'the order is completed')
-equal(unbalanced(sql), [], 'every balance is the sum of its movements')
-
-# The recall of the demo finds what the scenario says.
+calm.check('main', after_main(State(calm.sql)))
+calm.check('main', figures_after_main(calm.sql))
+calm.check('downtime', after_downtime(calm.sql))
 recall = EXPECTED['trace']['recall_S-77']
-equal(hub.sql('\\set lot S-77\n\\i demo/recall.sql').splitlines(),
+equal(calm.hub.sql('\\set lot S-77\n\\i demo/recall.sql').splitlines(),
       [f"RM-SEAL S-77|lies here|{recall['raw_on_hand']}", f"FG-100 F-1002|lies here|{recall['finished_on_hand']}",
-       "FG-100 F-1001|at CUST-9, delivery 80001234|57", "FG-100 F-1002|at CUST-9, delivery 80001234|33"], 'recall')
+       "FG-100 F-1001|at CUST-9, delivery 80001234|57", "FG-100 F-1002|at CUST-9, delivery 80001234|33"], 'calm: recall')
+calm.finish_days()
+calm.check_arrivals()
+calm.check_sap()
+calm.check_order()
+calm.check_postings()
+for role, path, mapping, event in MAPPED:
+    expect = calm.hub.row(f"SELECT expect FROM planthub.mapping_vector WHERE mapping = '{mapping}' AND name = '{event}'")['expect']
+    ok(expect in [json.loads(request['body']) for r, p, e, request in calm.requests() if (r, e) == (role, event) and p.endswith(path)],
+       f'calm: {event} reaches the {role} as {mapping} has it', expect)
+equal(calm.sql.rows("SELECT p.state FROM planthub.posting AS p JOIN planthub.posting_status AS s USING (delivery_id) WHERE s.endpoint = 'sap-goods-issues' "
+                    "AND p.state = 'accepted'"), [['accepted']], 'calm: the goods issue was accepted, and posted only when SAP said so')
 
-# -- the whole day a second time -------------------------------------------------------------------------------------------
+# -- the same with everything killed on the way ----------------------------------------------------------------------------
 
-before = sql.value('SELECT count(*) FROM planthub.delivery_status')
-answers = Counter((answer.outcome, answer.code) for answer in (receive(sql, message) for message in MAIN))
-equal(answers, {('ignored', 'DUPLICATE_IGNORED'): len(MAIN)}, 'sent again, every event is known')
-equal(sql.value('SELECT count(*) FROM planthub.delivery_status'), before, 'and nobody is told twice')
-ok(not State(sql).differences(state), 'and nothing has changed')
+storm = Plant('storm')
+day = storm.day
+
+
+def waits(role):
+    """A report of a system that waits for a lock."""
+    return f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}' AND datname = 'storm' AND wait_event_type = 'Lock'"
+
+
+def is_up(query='SELECT true'):
+    """Whether the server answers, and says true."""
+    try:
+        return storm.hub.sql(query) == 't'
+    except RuntimeError:
+        return False
+
+
+day.wms.kill()
+day.erp.say('erp-0001')
+eventually(lambda: day.mes.answers('mes-0001'), [('applied', None)], 'storm: the MES accepts the order while the WMS is down')
+worker = storm.sql.value("SELECT pid FROM planthub.workers() LIMIT 1")
+shell(f'kill -9 {worker}')
+ok(soon(lambda: is_up(f'SELECT bool_and(pid <> {worker}) FROM planthub.workers()')), 'storm: the worker is killed, and there is another one')
+storm.connect()
+
+# The MES dies while the hub writes its confirmation: nobody gets the answer.
+lock = storm.hub.session('BEGIN; LOCK TABLE planthub.confirmation IN EXCLUSIVE MODE;')
+eventually(lambda: storm.hub.sql("SELECT count(*) FROM pg_locks WHERE relation = 'planthub.confirmation'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
+           'storm: confirmations are held up')
+day.wms.start()
+eventually(lambda: storm.hub.sql(waits('mes')), '1', 'storm: the WMS is back and picks, the MES confirms')
+day.mes.kill()
+lock.stdin.write('COMMIT;\n')
+lock.stdin.flush()
+eventually(lambda: storm.hub.sql("SELECT outcome FROM planthub.inbox WHERE event_id = 'mes-0003' AND owns"), 'applied', 'storm: it is applied, but the MES is dead')
+
+# The server dies while the ERP creates the delivery: the transaction is lost, the ERP sends it again.
+lock = storm.hub.session('BEGIN; LOCK TABLE planthub.shipment IN EXCLUSIVE MODE;')
+eventually(lambda: storm.hub.sql("SELECT count(*) FROM pg_locks WHERE relation = 'planthub.shipment'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
+           'storm: deliveries are held up')
+day.erp.control(behaviour='hold', count=1, match={'path': '/sap/opu/odata/sap/API_OUTBOUND_DELIVERY_SRV;v=0002/PostGoodsIssue'})
+day.mes.start()
+eventually(lambda: day.mes.answers('mes-0003')[:1], [('ignored', 'DUPLICATE_IGNORED')], 'storm: the MES sends it again and is told that it is known')
+eventually(lambda: storm.hub.sql(waits('erp')), '1', 'storm: the goods are made, the ERP creates a delivery')
+shell(f'ph_kill {work}; ph_start {work}')
+ok(soon(is_up), 'storm: the server is killed, and starts again')
+storm.connect()
+eventually(lambda: day.erp.answers('erp-0002'), [('applied', None)], 'storm: what was lost with the server is sent again')
+ok(any(report['failed'] for report in day.erp.reports() if report['event']['id'] == 'erp-0002'), 'storm: because it had no answer')
+
+# SAP acknowledges the goods issue before it has answered the request for it.
+eventually(lambda: day.erp.answers('erp-ack-80001234'), [('applied', None)], 'storm: SAP acknowledges the goods issue')
+equal(storm.sql.rows("SELECT d.state, p.state FROM planthub.delivery_status AS d LEFT JOIN planthub.posting_status AS p USING (delivery_id) WHERE d.endpoint = 'sap-goods-issues'"),
+      [['in_flight', 'posted']], 'storm: which is posted although nobody knows yet that it was delivered')
+day.erp.control(release=True)
+day.quiet()
+storm.check('main', after_main(State(storm.sql)))
+storm.check('main', figures_after_main(storm.sql))
+storm.check('downtime', after_downtime(storm.sql))
+
+# SAP and the QMS die with requests in their hands.
+day.erp.control(behaviour='hold')
+day.office.say('sup7-0001')
+ok(soon(lambda: day.erp.control()['held'] >= 3), 'storm: SAP hangs with the requests of the next day')
+day.erp.kill()
+day.qms.kill()
+day.erp.start()
+day.qms.start()
+storm.finish_days()
+
+storm.check_arrivals()
+storm.check_sap()
+storm.check_order()
+storm.check_postings()
+lines = State(storm.sql).differences(State(calm.connect()))
+ok(not lines, 'storm: in the end everything is as after the calm day', *lines)
+
+
+def told(plant):
+    """What each system was told, without what differs from day to day: when, and numbers of the hub."""
+    return Counter((role, path, event, json.dumps(request['data'], sort_keys=True)) for role, path, event, request in plant.requests())
+
+
+equal([*(told(storm) - told(calm)), *(told(calm) - told(storm))], [], 'storm: every system was told the same')
+bodies = {}
+for role, system in day.systems.items():
+    for request in system.received():
+        bodies.setdefault((role, request['headers']['idempotency-key']), []).append(request['body'])
+equal([key for key, came in bodies.items() if len(set(came)) > 1], [], 'storm: what came again came with the same body')
+ok(any(len(came) > 1 for came in bodies.values()), 'storm: something came again')
+equal(calm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'calm: nothing is left')
+equal(storm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'storm: nothing is left')
 finish()

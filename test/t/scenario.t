@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'lib'))
 from cases import CASES, RULES  # noqa: E402
 from hub import Hub, equal, finish, ok  # noqa: E402
 from libpq import Connection, SQLError, quote  # noqa: E402
-from scenario import Plant, State, load, plain, receive, renamed, unbalanced, with_check_digit  # noqa: E402
+from outcomes import after_complaint, after_downtime, after_main, after_quality, after_supplier, figures_after_main  # noqa: E402
+from scenario import Plant, State, load, receive, renamed, unbalanced, with_check_digit  # noqa: E402
 
 MAIN = load('messages_main')
-EXPECTED = load('expected_results')
 VARIANTS = load('messages_variants')
 PERMUTATIONS = int(os.environ.get('PH_PERMUTATIONS', '25'))
 SEED = int(os.environ.get('PH_SEED', '1'))
@@ -47,33 +47,9 @@ def send(sql, message):
     return answer
 
 
-def flat(state):
-    """The part of a state that expected_results.json tells about, in its words."""
-    units = {}
-    for key, qty in state.handling_units.items():
-        sscc, status, _, item, lot = key.split('|')
-        unit = units.setdefault(sscc, {'contents': {}, 'status': 'shipped' if status == 'shipped' else 'in_stock'})
-        unit['contents'][lot] = qty
-    return units
-
-
-def check_main(state, name, names=None):
-    """The end of the main flow, part by part."""
-    expected = renamed(EXPECTED, names or {})
-    stock = {'|'.join((row['location'], row['item'], row['lot'] or 'None')): plain(row['qty']) for row in expected['stock_after_main']}
-    equal(state.stock, {key: qty for key, qty in stock.items() if qty != '0'}, f'{name}: stock')
-    equal(sorted(state.edges), sorted('|'.join((e['from_item'], e['from_lot'], e['to_item'], e['to_lot'], plain(e['qty']), e['uom'],
-                                                e['order'], e['operation'])) for e in expected['genealogy_edges']), f'{name}: edges')
-    equal(flat(state), {unit['sscc']: {'contents': unit['contents'], 'status': unit['status']}
-                        for unit in expected['handling_units_after_main']}, f'{name}: handling units')
-    order = expected['order_1000123']
-    number = (names or {}).get('1000123', '1000123')
-    totals = {f'{number}|{operation}|{kind}': qty for kind in ('yield', 'scrap')
-              for operation, qty in order[f'{kind}_by_operation'].items() if qty != '0'}
-    totals[f'{number}|0020|rework'] = order['rework']
-    equal(state.operations, totals, f'{name}: totals of the order')
-    equal(state.order_states, [f'{number}|{order["status_after_erp-0003"]}'], f'{name}: state of the order')
-    equal(state.parked, [], f'{name}: nothing is parked')
+def check(name, outcomes):
+    for what, got, expected in outcomes:
+        equal(got, expected, f'{name}: {what}')
 
 
 # -- the flows ------------------------------------------------------------------------------------------------------------
@@ -88,23 +64,10 @@ main = copy_database('main')
 for message in MAIN:
     answer = send(main, message)
     ok(answer.outcome == 'applied', f'main flow: {message["id"]} {message["type"].split(".", 1)[1]}', answer)
-after_main = State(main)
-check_main(after_main, 'main flow')
+state_after_main = State(main)
+check('main flow', after_main(state_after_main))
+check('main flow', figures_after_main(main))
 equal(unbalanced(main), [], 'main flow: every balance is the sum of its movements')
-
-equal(main.rows('''SELECT item, trim_scale(planned), trim_scale(actual), trim_scale(standard_for_yield), trim_scale(usage_variance_vs_yield)
-                   FROM planthub.order_variance WHERE site = 'PLANT-1' AND order_no = '1000123' ORDER BY item'''),
-      sorted([row['item'], row['planned'], row['actual'], row['standard_for_yield'], row['usage_variance_vs_yield']]
-             for row in EXPECTED['order_variance']), 'main flow: variances')
-equal(main.rows('''SELECT lot, trim_scale(came_in), trim_scale(consumed), trim_scale(on_hand), trim_scale(unexplained)
-                   FROM planthub.lot_balance WHERE site = 'PLANT-1' AND lot IN ('H-2201', 'H-2202', 'S-77', 'G-5') ORDER BY lot'''),
-      sorted([row['lot'], row['opening'], row['consumed'], row['on_hand'], row['unexplained']] for row in EXPECTED['lot_mass_balance']),
-      'main flow: mass balance of the lots')
-
-# What other systems need beyond the events themselves, the hub publishes by itself.
-equal(main.rows('SELECT topic, count(*) FROM planthub.message WHERE source IS NULL GROUP BY topic ORDER BY topic'),
-      [['goods.received_from_production', str(EXPECTED['expected_outbox_counts']['to_erp_goods_receipt'])],
-       ['pick.requested', str(EXPECTED['expected_outbox_counts']['to_wms_pick_request'])]], 'main flow: what the hub publishes by itself')
 
 # Can delivery 80001234 ship, and what is missing?  Before, between and after.
 ready = copy_database('ready')
@@ -122,19 +85,7 @@ asn = load('messages_asn')
 for message in asn['messages']:
     answer = send(main, message)
     ok(answer.outcome == 'applied', f'supplier flow: {message["id"]}', answer)
-state = State(main)
-equal({key: qty for key, qty in state.stock.items() if '|S-78' in key}, {'RM-WH|RM-SEAL|S-78': '975'}, 'supplier flow: stock')
-equal(main.value("SELECT state FROM planthub.asn_status WHERE site = 'PLANT-1' AND asn = 'ASN-5501'"), asn['expected']['asn_status'],
-      'supplier flow: the notice is closed')
-equal(main.rows("SELECT trim_scale(missing_qty), reason FROM planthub.receipt_discrepancy WHERE site = 'PLANT-1'"),
-      [[asn['expected']['supplier_discrepancy'], 'WATER_DAMAGE']], 'supplier flow: the discrepancy is known')
-equal(main.rows("SELECT kind, trim_scale(base_qty), from_status, to_status FROM planthub.movement WHERE site = 'PLANT-1' AND lot = 'S-78' ORDER BY message_id, line"),
-      [['receipt_from_supplier', '500', None, 'quality'], ['receipt_from_supplier', '480', None, 'quality'],
-       ['status_change', '975', 'quality', 'unrestricted'], ['sample', '5', 'quality', None]], 'supplier flow: movements')
-equal(main.rows("SELECT data #>> '{item}', data #>> '{qty_delta,value}' FROM planthub.message WHERE topic = 'material.availability_changed' "
-                "AND data ->> 'lot' = 'S-78'"), [['RM-SEAL', '975']], 'supplier flow: the MES is told')
-equal(main.rows("SELECT kind, from_lot, to_lot, trim_scale(qty) FROM planthub.genealogy_edge WHERE site = 'PLANT-1' AND kind = 'supplier' AND to_lot = 'S-78' ORDER BY qty"),
-      [['supplier', 'SB-9931', 'S-78', '480'], ['supplier', 'SB-9931', 'S-78', '500']], 'supplier flow: the lot of the supplier is linked')
+check('supplier flow', after_supplier(main, State(main)))
 
 quality = load('messages_quality')
 for message in quality['preconditions']:
@@ -144,15 +95,8 @@ for message in quality['messages']:
     wanted = ('rejected', 'LOT_ON_HOLD') if message['id'] == 'mes-0201' else ('applied', None)
     equal((answer.outcome, answer.code), wanted, f'quality flow: {message["id"]}')
     if message['id'] == 'qms-0201':
-        held = dict(main.rows("SELECT lot, trim_scale(sum(on_hand_qty)) FROM planthub.hold_status WHERE site = 'PLANT-1' AND released_at IS NULL GROUP BY lot"))
-        equal({lot: qty for lot, qty in held.items() if qty != '0'}, {'S-77': '296', 'F-1002': '8'}, 'quality flow: what is held, with descendants')
-        equal(main.rows("SELECT shipment, customer, lot, trim_scale(qty) FROM planthub.nonconformance_shipped WHERE site = 'PLANT-1' AND ncr = 'NCR-2044' ORDER BY lot"),
-              [['80001234', 'CUST-9', 'F-1001', '57'], ['80001234', 'CUST-9', 'F-1002', '33']], 'quality flow: who has it')
-equal(State(main).holds_open, [], 'quality flow: nothing is held at the end')
-equal(main.rows("SELECT location, status, trim_scale(qty) FROM planthub.inventory_balance WHERE site = 'PLANT-1' AND lot = 'S-77' AND qty <> 0 ORDER BY 1"),
-      [['PSA-LINE-1', 'unrestricted', '10'], ['RM-WH', 'unrestricted', '186']], 'quality flow: 196 of 296 are left')
-equal(main.rows("SELECT system, document FROM planthub.hold_acknowledgement WHERE site = 'PLANT-1' ORDER BY system"),
-      [['sap-prd', '4900005555'], ['wms-eu', 'HLD-1']], 'quality flow: ERP and WMS have really blocked')
+        check('quality flow', after_complaint(main))
+check('quality flow', after_quality(main, State(main)))
 equal(unbalanced(main), [], 'all flows: every balance is the sum of its movements')
 
 downtime = load('messages_downtime')
@@ -161,21 +105,7 @@ for number, order in enumerate(downtime['delivery_orders_to_test']):
     main.rows('BEGIN')
     for name in order:
         send(main, stops[name])
-    expected = downtime['expected']['downtime']
-    equal(main.rows("SELECT downtime_no, equipment, trim_scale(minutes), reason, order_no, maintenance_order "
-                   "FROM planthub.downtime_event WHERE site = 'PLANT-1'"),
-          [[expected['id'], expected['equipment'], expected['minutes'], expected['reason'], expected['order'], expected['maintenance_order']]],
-          f'downtime, order {number}: one row')
-    equal(main.rows("SELECT unnest(reasons) FROM planthub.downtime_event WHERE site = 'PLANT-1' AND downtime_no = 'DT-51'"),
-          [[reason] for reason in expected['reason_history']], f'downtime, order {number}: reasons in history')
-    equal(main.rows("SELECT state, to_char(lower(valid) AT TIME ZONE 'Europe/Berlin', 'HH24:MI:SS'), to_char(upper(valid) AT TIME ZONE 'Europe/Berlin', 'HH24:MI:SS') "
-                   "FROM planthub.equipment_state WHERE site = 'PLANT-1' AND equipment = 'WC-TST1' ORDER BY valid"),
-          [['running', None, '10:12:03'], ['down', '10:12:03', '10:47:03'], ['running', '10:47:03', None]],
-          f'downtime, order {number}: states without gap')
-    equal(main.rows("SELECT topic, data ->> 'equipment', (data ->> 'from')::timestamptz AT TIME ZONE 'Europe/Berlin' FROM planthub.message "
-                   "WHERE topic LIKE 'capacity.%' ORDER BY topic"),
-          [['capacity.reduced', 'WC-TST1', '2026-01-15 10:12:03'], ['capacity.restored', 'WC-TST1', '2026-01-15 10:47:03']],
-          f'downtime, order {number}: planning is told')
+    check(f'downtime, order {number}', after_downtime(main))
     main.rows('ROLLBACK')
 
 # -- variants -------------------------------------------------------------------------------------------------------------
@@ -215,8 +145,8 @@ def run_variant(plant, variant):
 
 
 def run_variants(plant, names, prefix=''):
-    """All of them, each where the main flow has come to its "given_main_through"."""
-    waiting = renamed(VARIANTS['inbound'] + CASES, names)
+    """All of them, each where the main flow has come to its "given_main_through"; returns the names of those that ran."""
+    waiting, ran = renamed(VARIANTS['inbound'] + CASES, names), []
     for message in [None, *renamed(MAIN, names)]:
         if message:
             receive(plant.sql, message)
@@ -226,10 +156,16 @@ def run_variants(plant, names, prefix=''):
                     run_variant(plant, {**variant, 'name': prefix + variant['name']})
                 except SQLError as error:
                     ok(False, f'{prefix}{variant["name"]} runs', error)
+                ran.append(variant['name'])
+    return sorted(ran)
 
 
 plant.sql = copy_database('staged')
-run_variants(plant, {})
+named = sorted(variant['name'] for variant in VARIANTS['inbound'] + CASES)
+equal(run_variants(plant, {}), named, f'all {len(VARIANTS["inbound"])} variants of the scenario and {len(CASES)} cases of our own ran')
+equal(len(set(named)), len(named), 'and each has a name of its own')
+ok(all(variant['steps'] and all(step['expect']['result'] for step in variant['steps']) for variant in VARIANTS['inbound'] + CASES),
+   'and an expected result for each of its steps')
 
 # -- any order, any repetition --------------------------------------------------------------------------------------------
 
@@ -258,7 +194,7 @@ for number in range(PERMUTATIONS):
     sql.rows('BEGIN')
     for message in messages:
         receive(sql, message)
-    lines = State(sql).differences(after_main) + unbalanced(sql)
+    lines = State(sql).differences(state_after_main) + unbalanced(sql)
     if lines:
         wrong += [f'PH_SEED={SEED + number} PH_PERMUTATIONS=1: {" ".join(m["id"] for m in messages)}', *lines[:8]]
     sql.rows('ROLLBACK')
@@ -313,7 +249,7 @@ for number in range(3):
     for thread in threads:
         thread.join()
     ok(not failures, f'{SENDERS} senders at once, round {number}: nothing is raised', *failures)
-    lines = State(sql).differences(after_main) + unbalanced(sql)
+    lines = State(sql).differences(state_after_main) + unbalanced(sql)
     ok(not lines, f'{SENDERS} senders at once, round {number}: the same state', *lines)
     sql.close()
 
@@ -345,19 +281,19 @@ other.fill()
 for message in renamed(MAIN, names):
     answer = send(main, message)
     ok(answer.outcome == 'applied', f'second site: {message["id"]}', answer)
-check_main(State(main, 'PLANT-2'), 'second site', names)
+check('second site', after_main(State(main, 'PLANT-2'), names))
 lines = State(main).differences(before[0])
 ok(not lines, 'second site: the first has not changed', *lines)
 equal(main.value(objects), before[1], 'second site: rows of configuration only')
 other.sql = copy_database('staged_other')
 other.configure()
 other.fill()
-run_variants(other, names, 'second site, ')
+equal(run_variants(other, names, 'second site, '), named, 'all of them ran at the second site too')
 
 # -- rules ----------------------------------------------------------------------------------------------------------------
 
 shipped = {code for (code,) in main.rows('SELECT code FROM planthub.rule WHERE builtin')}
-equal([code for code in RULES if code not in shipped], [], 'all 57 rules are there')
+equal((len(set(RULES)), [code for code in RULES if code not in shipped]), (57, []), 'all 57 rules are there')
 for code in sorted({*RULES, *fired}):
     topics = fired.get(code, set())
     ok(topics and code in shipped, f'{code}: some message fires it')

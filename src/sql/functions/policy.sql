@@ -20,7 +20,6 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('source "%s" does not exist', uri);
     END IF;
-    DELETE FROM planthub.source_mapping AS m WHERE m.uri = drop_source.uri;
     PERFORM planthub.log_operation('drop_source', jsonb_build_object('uri', uri), 1);
 END
 $$;
