@@ -123,6 +123,7 @@ planthub_jmespath_explain(PG_FUNCTION_ARGS)
 	for (use = ph_jmespath_uses(expression); use != NULL; use = use->next)
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, kinds[use->kind], use->name, use->column);
 	for (warning = ph_jmespath_warnings(expression); warning != NULL; warning = warning->next)
-		put_row((ReturnSetInfo *) fcinfo->resultinfo, "warning", warning->message, warning->column);
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, "warning", psprintf("%s: %s", warning->code, warning->message),
+				warning->column);
 	return (Datum) 0;
 }

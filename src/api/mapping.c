@@ -87,30 +87,6 @@ planthub_map_explain(PG_FUNCTION_ARGS)
 /* ---- describing ---- */
 
 static PhValue
-problems_value(const PhProblems *problems)
-{
-	PhValue		list = ph_array_new(problems->n);
-	int			i;
-
-	for (i = 0; i < problems->n; i++)
-	{
-		const PhProblem *problem = &problems->list[i];
-		PhValue		item = ph_object_new(5);
-		PhValue		column = ph_value_int(problem->column);
-
-		ph_object_put_text(&item, "pointer", problem->pointer);
-		ph_object_put_text(&item, "code", problem->code);
-		ph_object_put_text(&item, "message", problem->message);
-		ph_object_put_text(&item, "hint", problem->hint);
-		if (problem->column > 0)
-			ph_object_put(&item, "column", &column);
-		ph_object_finish(&item);
-		ph_array_append(&list, &item);
-	}
-	return list;
-}
-
-static PhValue
 names_value(const PhNames *names)
 {
 	PhValue		list = ph_array_new(names->n);
@@ -140,7 +116,7 @@ describe(PhValue *report, const PhMapping *mapping)
 		uses.list[uses.n++] = mapping->units[i]->name;
 	ph_object_put_text(report, "mapping", mapping->id);
 	ph_object_put_text(report, "sha256", mapping->sha256);
-	value = problems_value(&reads.warnings);
+	value = ph_problems_value(&reads.warnings);
 	ph_object_put(report, "warnings", &value);
 	value = names_value(&reads.fields);
 	ph_object_put(report, "reads", &value);
@@ -166,7 +142,7 @@ planthub_mapping_describe(PG_FUNCTION_ARGS)
 		describe(&report, mapping);
 	else
 	{
-		value = problems_value(&errors);
+		value = ph_problems_value(&errors);
 		ph_object_put(&report, "errors", &value);
 	}
 	ph_object_finish(&report);

@@ -90,7 +90,8 @@ extern bool ph_jmespath_evaluate(const PhExpression *expression, PhEvaluation *e
 /* What an expression reads, found by looking at it. */
 typedef enum PhUseKind
 {
-	PH_USE_FIELD,				/* "@.a[].b", "$.a" or "$name.a"; [] for all elements, [3] for one, .* for all members */
+	/* "@.a[].b", "$.a" or "$name.a"; [] for all elements, [3] for one, .* for all members; ."c.d" where . or [ is part of a name */
+	PH_USE_FIELD,
 	PH_USE_VARIABLE,			/* that it does not bind itself, without "$" */
 	PH_USE_FUNCTION,
 	PH_USE_XREF					/* set of xref() or xref_back() */
@@ -106,10 +107,35 @@ typedef struct PhUse
 
 extern const PhUse *ph_jmespath_uses(const PhExpression *expression);	/* each name once; NULL: none */
 
+/*
+ * What an expression takes for granted about the types of what it reads, to be compared with a contract.  Paths are
+ * those of PH_USE_FIELD.
+ */
+typedef enum PhAssumptionKind
+{
+	PH_ASSUME_EQUAL,				/* can be equal to the literal, or to the other path */
+	PH_ASSUME_ORDER,				/* is a number, or the order is null */
+	PH_ASSUME_NUMBER				/* is a number, or it is an error */
+} PhAssumptionKind;
+
+typedef struct PhAssumption
+{
+	PhAssumptionKind kind;
+	const char *path;
+	const char *other;			/* PH_ASSUME_EQUAL: NULL when it is a literal */
+	PhValue		literal;
+	int			column;
+	const struct PhAssumption *next;
+} PhAssumption;
+
+extern const PhAssumption *ph_jmespath_assumptions(const PhExpression *expression);	/* NULL: none */
+
 /* What is allowed and is probably not meant. */
 typedef struct PhWarning
 {
+	const char *code;
 	const char *message;
+	const char *hint;			/* a sentence */
 	int			column;
 	const struct PhWarning *next;
 } PhWarning;

@@ -28,6 +28,23 @@ read_int(const PhValue *value, int most, int *result)
 		*result <= most;
 }
 
+static bool
+is_list_of_texts(const PhValue *value)
+{
+	PhIterator	iterator;
+	PhMember	item;
+
+	if (ph_value_kind(value) != PH_KIND_ARRAY)
+		return false;
+	ph_iterate(&iterator, value);
+	while (ph_iterate_next(&iterator, &item))
+	{
+		if (item.value.type != PH_VALUE_STRING)
+			return false;
+	}
+	return true;
+}
+
 /* NULL when good, else what is expected. */
 static const char *
 read_option(PhOptions *options, const char *key, const PhValue *value)
@@ -67,7 +84,12 @@ read_option(PhOptions *options, const char *key, const PhValue *value)
 		options->timezone = pnstrdup(value->u.string, value->length);
 		return NULL;
 	}
-	return "Use nulls, empty_string, max_errors, budget, max_output or timezone.";
+	if (strcmp(key, "extra") == 0)
+	{
+		options->extra = *value;
+		return is_list_of_texts(value) ? NULL : "Use an array of JSON Pointers into the output.";
+	}
+	return "Use nulls, empty_string, max_errors, budget, max_output, timezone or extra.";
 }
 
 bool

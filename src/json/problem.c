@@ -40,6 +40,30 @@ ph_problem_add(PhProblems *problems, const char *pointer, const char *code, cons
 	problem->column = column;
 }
 
+PhValue
+ph_problems_value(const PhProblems *problems)
+{
+	PhValue		list = ph_array_new(problems->n);
+	int			i;
+
+	for (i = 0; i < problems->n; i++)
+	{
+		const PhProblem *problem = &problems->list[i];
+		PhValue		item = ph_object_new(5);
+		PhValue		column = ph_value_int(problem->column);
+
+		ph_object_put_text(&item, "pointer", problem->pointer);
+		ph_object_put_text(&item, "code", problem->code);
+		ph_object_put_text(&item, "message", problem->message);
+		ph_object_put_text(&item, "hint", problem->hint);
+		if (problem->column > 0)
+			ph_object_put(&item, "column", &column);
+		ph_object_finish(&item);
+		ph_array_append(&list, &item);
+	}
+	return list;
+}
+
 static bool
 is_identifier(char c, bool first)
 {

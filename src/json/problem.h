@@ -6,6 +6,7 @@
 #define PLANTHUB_PROBLEM_H
 
 #include "json/pointer.h"
+#include "json/value.h"
 
 #define PH_PROBLEMS_MAX		50
 
@@ -13,7 +14,7 @@
 typedef struct PhProblem
 {
 	const char *pointer;
-	const char *code;			/* one of jmespath.h, or invalid-template; NULL for a warning */
+	const char *code;			/* one of jmespath.h, invalid-template, or that of a warning */
 	const char *message;
 	const char *hint;
 	int			column;			/* in the expression at the pointer; 0: none */
@@ -47,6 +48,9 @@ typedef struct PhPath
 
 extern void ph_problem_add(PhProblems *problems, const char *pointer, const char *code, const char *hint, int column,
 						   const char *format,...) pg_attribute_printf(6, 7);
+
+/* An array of {pointer, code, message, hint, column}. */
+extern PhValue ph_problems_value(const PhProblems *problems);
 
 /* The path of an expression such as a.b, $.a, $it."c d"[0], a.b[]; NULL when it is something else. */
 extern PhPath *ph_path_read(const char *text);

@@ -60,10 +60,18 @@ add_name(PhNames *names, const char *name)
 	return true;
 }
 
-static void
-warn(Walk *walk, const Context *context, const char *pointer, int column, const char *message)
+/* mapping#pointer; an expression of its own has no place. */
+static const char *
+place_of(const Context *context, const char *pointer)
 {
-	ph_problem_add(&walk->reads->warnings, psprintf("%s#%s", context->unit->id, pointer), NULL, NULL, column, "%s", message);
+	return context->unit == NULL ? "" : psprintf("%s#%s", context->unit->id, pointer);
+}
+
+static void
+warn(Walk *walk, const Context *context, const char *pointer, int column, const char *code, const char *message,
+	 const char *hint)
+{
+	ph_problem_add(&walk->reads->warnings, place_of(context, pointer), code, hint, column, "%s", message);
 }
 
 /* ---- paths ---- */
@@ -105,30 +113,110 @@ leaf_path(const Context *context, const PhLeaf *leaf)
 	return path;
 }
 
-/* An expression whose value is wanted. */
+static PhValue
+new_finding(const char *path, const char *place, int column)
+{
+	PhValue		finding = ph_object_new(6);
+	PhValue		number = ph_value_int(column);
+
+	ph_object_put_text(&finding, "path", path);
+	ph_object_put_text(&finding, "place", place);
+	ph_object_put(&finding, "column", &number);
+	return finding;
+}
+
 static void
-walk_leaf(Walk *walk, const PhLeaf *leaf, const Context *context, bool whole)
+add_place(Walk *walk, const char *path, const char *place, int column)
+{
+	PhValue		finding = new_finding(path, place, column);
+
+	ph_object_finish(&finding);
+	ph_array_append(&walk->reads->places, &finding);
+}
+
+/* other: a path, or NULL for the literal. */
+static void
+add_assumption(Walk *walk, const char *kind, const char *path, const char *other, const PhValue *literal,
+			   const char *place, int column)
+{
+	PhValue		finding = new_finding(path, place, column);
+
+	ph_object_put_text(&finding, "kind", kind);
+	if (other != NULL)
+		ph_object_put_text(&finding, "other", other);
+	else
+		ph_object_put(&finding, "literal", literal);
+	ph_object_finish(&finding);
+	ph_array_append(&walk->reads->assumptions, &finding);
+}
+
+static void
+walk_assumptions(Walk *walk, const PhExpression *expression, const char *pointer, const Context *context)
+{
+	static const char *const kinds[] = {"equal", "order", "number"};
+	const PhAssumption *assumption;
+
+	for (assumption = ph_jmespath_assumptions(expression); assumption != NULL; assumption = assumption->next)
+	{
+		const char *path = absolute(context, assumption->path);
+		const char *other = assumption->other == NULL ? NULL : absolute(context, assumption->other);
+
+		if (path != NULL && (assumption->other == NULL || other != NULL))
+			add_assumption(walk, kinds[assumption->kind], path, other, &assumption->literal,
+						   place_of(context, pointer), assumption->column);
+	}
+}
+
+/* whole: the value is wanted, not only what is below it. */
+static void
+walk_expression(Walk *walk, const PhExpression *expression, const char *pointer, const Context *context, bool whole)
 {
 	const PhUse *use;
 	const PhWarning *warning;
 	PhOnMissing on_missing;
 
-	if (leaf == NULL)
-		return;
-	for (use = ph_jmespath_uses(leaf->expression); use != NULL; use = use->next)
+	for (use = ph_jmespath_uses(expression); use != NULL; use = use->next)
 	{
 		const char *path = use->kind == PH_USE_FIELD ? absolute(context, use->name) : NULL;
 
 		if (whole && path != NULL)
 			add_name(&walk->reads->fields, path);
+		if (path != NULL)
+			add_place(walk, path, place_of(context, pointer), use->column);
 		if (use->kind != PH_USE_XREF || !add_name(&walk->reads->sets, use->name))
 			continue;
 		if (!ph_xref_set_find(use->name, &on_missing))
-			warn(walk, context, leaf->pointer, use->column,
-				 psprintf("cross-reference \"%s\" does not exist", use->name));
+			warn(walk, context, pointer, use->column, "unknown-xref",
+				 psprintf("cross-reference \"%s\" does not exist", use->name),
+				 "Create it with planthub.create_xref_set().");
 	}
-	for (warning = ph_jmespath_warnings(leaf->expression); warning != NULL; warning = warning->next)
-		warn(walk, context, leaf->pointer, warning->column, warning->message);
+	for (warning = ph_jmespath_warnings(expression); warning != NULL; warning = warning->next)
+		warn(walk, context, pointer, warning->column, warning->code, warning->message, warning->hint);
+	walk_assumptions(walk, expression, pointer, context);
+}
+
+static void
+walk_leaf(Walk *walk, const PhLeaf *leaf, const Context *context, bool whole)
+{
+	if (leaf != NULL)
+		walk_expression(walk, leaf->expression, leaf->pointer, context, whole);
+}
+
+/* What decides, but depends on nothing. */
+static void
+check_constant(Walk *walk, const PhLeaf *leaf, const Context *context)
+{
+	const PhUse *use;
+
+	if (leaf == NULL)
+		return;
+	for (use = ph_jmespath_uses(leaf->expression); use != NULL; use = use->next)
+	{
+		if (use->kind != PH_USE_FUNCTION)
+			return;
+	}
+	warn(walk, context, leaf->pointer, 0, "constant", "the condition is always the same",
+		 "Write a field of the input, or leave out what is never used.");
 }
 
 /* ---- nodes ---- */
@@ -145,6 +233,7 @@ walk_loop(Walk *walk, const PhTemplate *node, const Context *context)
 	Context		inner = {context->unit, context->root, element, &count};
 
 	walk_leaf(walk, node->leaf, context, path == NULL);
+	check_constant(walk, node->where, &inner);
 	walk_leaf(walk, node->where, &inner, true);
 	walk_leaf(walk, node->order, &inner, true);
 	walk_leaf(walk, node->key, &inner, true);
@@ -169,12 +258,14 @@ walk_let(Walk *walk, const PhTemplate *node, const Context *context)
 				break;
 		}
 		if (outer != NULL || strcmp(binding->key, "env") == 0)
-			warn(walk, context, binding->value->pointer, 0,
-				 psprintf("variable \"$%s\" hides an outer one of the same name", binding->key));
+			warn(walk, context, binding->value->pointer, 0, "hidden-variable",
+				 psprintf("variable \"$%s\" hides an outer one of the same name", binding->key), "Use another name.");
 		known[i].name = binding->key;
 		known[i].path = leaf_path(&inner, binding->value->leaf);
 		known[i].outer = inner.variables;
-		if (known[i].path == NULL || binding->value->kind != PH_TEMPLATE_LEAF)
+		if (known[i].path != NULL && binding->value->kind == PH_TEMPLATE_LEAF)
+			walk_leaf(walk, binding->value->leaf, &inner, false);
+		else
 		{
 			known[i].path = NULL;
 			walk_node(walk, binding->value, &inner);
@@ -196,9 +287,27 @@ walk_use(Walk *walk, const PhTemplate *node, const Context *context)
 		inner.current = leaf_path(context, node->body->leaf);
 	if (node->body != NULL && inner.current == NULL)
 		walk_node(walk, node->body, context);
+	else if (node->body != NULL)
+		walk_leaf(walk, node->body->leaf, context, false);
 	inner.root = inner.current;
 	if (add_name(&walk->seen, psprintf("%s %s", unit->id, inner.current == NULL ? "" : inner.current)))
 		walk_node(walk, unit->root, &inner);
+}
+
+/* $switch compares the value as text with each of its cases. */
+static void
+walk_switch(Walk *walk, const PhTemplate *node, const Context *context)
+{
+	const char *path = leaf_path(context, node->leaf);
+	int			i;
+
+	check_constant(walk, node->leaf, context);
+	for (i = 0; path != NULL && i < node->n; i++)
+	{
+		PhValue		literal = ph_value_string(node->members[i].key, node->members[i].length);
+
+		add_assumption(walk, "case", path, NULL, &literal, place_of(context, node->members[i].value->pointer), 0);
+	}
 }
 
 static void
@@ -225,8 +334,10 @@ walk_node(Walk *walk, const PhTemplate *node, const Context *context)
 			add_name(&walk->reads->functions, node->name);
 			break;
 		case PH_TEMPLATE_IF:
-			if (ph_jmespath_uses(node->leaf->expression) == NULL)
-				warn(walk, context, node->leaf->pointer, 0, "the condition is always the same");
+			check_constant(walk, node->leaf, context);
+			break;
+		case PH_TEMPLATE_SWITCH:
+			walk_switch(walk, node, context);
 			break;
 		default:
 			break;
@@ -238,14 +349,32 @@ walk_node(Walk *walk, const PhTemplate *node, const Context *context)
 		walk_node(walk, node->members[i].value, context);
 }
 
+static void
+start(PhReads *reads)
+{
+	memset(reads, 0, sizeof(PhReads));
+	reads->places = ph_array_new(16);
+	reads->assumptions = ph_array_new(16);
+}
+
 void
 ph_reads_find(const PhMapping *mapping, PhReads *reads)
 {
 	Walk		walk = {.reads = reads};
 	Context		context = {mapping->unit, "$", "$", NULL};
 
-	memset(reads, 0, sizeof(PhReads));
+	start(reads);
 	walk_node(&walk, mapping->unit->root, &context);
+}
+
+void
+ph_reads_of_expression(const PhExpression *expression, PhReads *reads)
+{
+	Walk		walk = {.reads = reads};
+	Context		context = {NULL, "$", "$", NULL};
+
+	start(reads);
+	walk_expression(&walk, expression, "", &context, true);
 }
 
 /* ---- what is not read ---- */
@@ -254,13 +383,16 @@ ph_reads_find(const PhMapping *mapping, PhReads *reads)
 static const char *
 behind_member(const char *path, const char *key, int length)
 {
+	int			quotes;
+
 	if (path[0] != '.')
 		return NULL;
 	if (path[1] == '*' && (path[2] == '\0' || path[2] == '.' || path[2] == '['))
 		return path + 2;
-	if (strncmp(path + 1, key, length) != 0)
+	quotes = path[1] == '"' ? 1 : 0;
+	if (strncmp(path + 1 + quotes, key, length) != 0 || (quotes == 1 && path[1 + quotes + length] != '"'))
 		return NULL;
-	path += 1 + length;
+	path += 1 + length + 2 * quotes;
 	return *path == '\0' || *path == '.' || *path == '[' ? path : NULL;
 }
 

@@ -20,10 +20,15 @@ typedef struct PhReads
 	PhNames		sets;			/* of the cross-reference */
 	PhNames		functions;		/* of $call */
 	PhProblems	warnings;		/* pointers are mapping#pointer */
+	PhValue		places;			/* array of {path, place, column}: each time that a field is read */
+	PhValue		assumptions;			/* array of {kind, path, other or literal, place, column}: see PhAssumption, and kind "case" */
 } PhReads;
 
 /* In the current memory context. */
 extern void ph_reads_find(const PhMapping *mapping, PhReads *reads);
+
+/* The same for an expression over a document that is both @ and $; places are empty. */
+extern void ph_reads_of_expression(const PhExpression *expression, PhReads *reads);
 
 /* Pointers of what is in the document and not read, an array of strings; "*" for any element, outermost ones only. */
 extern PhValue ph_reads_unread(const PhMapping *mapping, const PhValue *document);

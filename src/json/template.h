@@ -101,6 +101,7 @@ typedef struct PhOptions
 	int64		budget;
 	int64		max_output;		/* bytes */
 	const char *timezone;		/* NULL: of the site */
+	PhValue		extra;			/* for lint: pointers of what the output has beyond its contract; null: nothing */
 } PhOptions;
 
 /* One mapping, compiled; those that it uses are units of their own. */

@@ -1,6 +1,6 @@
 /*
  * uses.c
- *	  What an expression reads, found by following its paths without a document.
+ *	  What an expression reads and takes for granted, found by following its paths without a document.
  *
  * A path stands for everything below it: where the way cannot be followed any more, through a function or a choice, what
  * went in counts as read as a whole.
@@ -29,6 +29,8 @@ typedef struct Walk
 	const PhExpression *expression;
 	PhUse	   *first;
 	PhUse	  **tail;
+	PhAssumption *first_assumption;
+	PhAssumption **tail_assumption;
 } Walk;
 
 static const Path unknown = {NULL, false};
@@ -53,14 +55,28 @@ note(Walk *walk, PhUseKind kind, const char *name, const PhNode *node)
 	walk->tail = (PhUse **) &use->next;
 }
 
+static PhAssumption *
+assume(Walk *walk, PhAssumptionKind kind, Path path, const PhNode *node)
+{
+	PhAssumption *assumption = palloc0(sizeof(PhAssumption));
+
+	assumption->kind = kind;
+	assumption->path = path.text;
+	assumption->column = ph_expression_column(walk->expression->text, node->offset);
+	*walk->tail_assumption = assumption;
+	walk->tail_assumption = (PhAssumption **) &assumption->next;
+	return assumption;
+}
+
 /* Follows, and takes what is at the end of the way as read. */
-static void
+static Path
 read_whole(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 {
 	Path		path = follow(walk, node, current, scope);
 
 	if (path.text != NULL)
 		note(walk, PH_USE_FIELD, path.text, node);
+	return path;
 }
 
 static Path
@@ -75,6 +91,15 @@ static Path
 extend(Path path, const char *more)
 {
 	return path.text == NULL ? unknown : make_path(psprintf("%s%s", path.text, more));
+}
+
+/* In quotes where the end of the name would not be clear. */
+static const char *
+member_step(const PhNode *node)
+{
+	bool		quote = memchr(node->text, '.', node->length) != NULL || memchr(node->text, '[', node->length) != NULL;
+
+	return psprintf(quote ? ".\"%.*s\"" : ".%.*s", node->length, node->text);
 }
 
 /* One element, or each, of the value. */
@@ -161,6 +186,62 @@ follow_let(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 	return follow(walk, node->left, current, &bindings[node->n - 1]);
 }
 
+static bool
+read_literal(const PhNode *node, PhValue *value)
+{
+	if (node->type == PH_NODE_LITERAL)
+		*value = *(const PhValue *) node->prepared;
+	else if (node->type == PH_NODE_STRING)
+		*value = ph_value_string(node->text, node->length);
+	return node->type == PH_NODE_LITERAL || node->type == PH_NODE_STRING;
+}
+
+/* A list that an expression makes is no field. */
+static bool
+is_field(Path path)
+{
+	return path.text != NULL && !path.list;
+}
+
+static Path
+follow_comparison(Walk *walk, const PhNode *node, Path current, const Binding *scope)
+{
+	Path		left = read_whole(walk, node->left, current, scope);
+	Path		right = read_whole(walk, node->right, current, scope);
+	bool		equality = node->operator == PH_OPERATOR_EQUAL || node->operator == PH_OPERATOR_DIFFERENT;
+	PhValue		literal;
+
+	if (!equality && is_field(left))
+		assume(walk, PH_ASSUME_ORDER, left, node);
+	if (!equality && is_field(right))
+		assume(walk, PH_ASSUME_ORDER, right, node);
+	if (!equality)
+		return unknown;
+	if (is_field(left) && is_field(right))
+		assume(walk, PH_ASSUME_EQUAL, left, node)->other = right.text;
+	else if (is_field(left) && read_literal(node->right, &literal))
+		assume(walk, PH_ASSUME_EQUAL, left, node)->literal = literal;
+	else if (is_field(right) && read_literal(node->left, &literal))
+		assume(walk, PH_ASSUME_EQUAL, right, node)->literal = literal;
+	return unknown;
+}
+
+static Path
+follow_arithmetic(Walk *walk, const PhNode *node, Path current, const Binding *scope)
+{
+	const PhNode *operands[] = {node->left, node->right};
+	int			i;
+
+	for (i = 0; i < lengthof(operands); i++)
+	{
+		Path		path = operands[i] == NULL ? unknown : read_whole(walk, operands[i], current, scope);
+
+		if (is_field(path))
+			assume(walk, PH_ASSUME_NUMBER, path, operands[i]);
+	}
+	return unknown;
+}
+
 /* Every part is read, and nothing is known of the result. */
 static Path
 follow_parts(Walk *walk, const PhNode *node, Path current, const Binding *scope)
@@ -191,7 +272,7 @@ follow(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 		case PH_NODE_VARIABLE:
 			return follow_variable(walk, node, scope);
 		case PH_NODE_FIELD:
-			return current.list ? unknown : extend(current, psprintf(".%.*s", node->length, node->text));
+			return current.list ? unknown : extend(current, member_step(node));
 		case PH_NODE_LITERAL:
 		case PH_NODE_STRING:
 			return unknown;
@@ -212,17 +293,40 @@ follow(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 			return follow_call(walk, node, current, scope);
 		case PH_NODE_LET:
 			return follow_let(walk, node, current, scope);
+		case PH_NODE_COMPARE:
+			return follow_comparison(walk, node, current, scope);
+		case PH_NODE_ARITHMETIC:
+		case PH_NODE_SIGN:
+			return follow_arithmetic(walk, node, current, scope);
 		default:
 			return follow_parts(walk, node, current, scope);
 	}
 }
 
+static void
+walk_expression(Walk *walk, const PhExpression *expression)
+{
+	memset(walk, 0, sizeof(Walk));
+	walk->expression = expression;
+	walk->tail = &walk->first;
+	walk->tail_assumption = &walk->first_assumption;
+	read_whole(walk, expression->node, make_path("@"), NULL);
+}
+
 const PhUse *
 ph_jmespath_uses(const PhExpression *expression)
 {
-	Walk		walk = {expression, NULL, NULL};
+	Walk		walk;
 
-	walk.tail = &walk.first;
-	read_whole(&walk, expression->node, make_path("@"), NULL);
+	walk_expression(&walk, expression);
 	return walk.first;
+}
+
+const PhAssumption *
+ph_jmespath_assumptions(const PhExpression *expression)
+{
+	Walk		walk;
+
+	walk_expression(&walk, expression);
+	return walk.first_assumption;
 }

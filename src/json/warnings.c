@@ -17,11 +17,13 @@ typedef struct Lint
 static const char *const rounding[] = {"round", "format_number", "ceil", "floor", "integer"};
 
 static void
-warn(Lint *lint, const PhNode *node, const char *message)
+warn(Lint *lint, const PhNode *node, const char *code, const char *message, const char *hint)
 {
 	PhWarning  *warning = palloc0(sizeof(PhWarning));
 
+	warning->code = code;
 	warning->message = message;
+	warning->hint = hint;
 	warning->column = ph_expression_column(lint->expression->text, node->offset);
 	*lint->tail = warning;
 	lint->tail = (PhWarning **) &warning->next;
@@ -52,15 +54,24 @@ is_name(const PhNode *node)
 	return node->type == PH_NODE_FIELD && !node->grouped;
 }
 
-/* a-b: a name cannot have a minus. */
+/* a-b, line-1: a name cannot have a minus. */
 static bool
 looks_like_name(const Lint *lint, const PhNode *node)
 {
 	const char *text = lint->expression->text;
 	const PhNode *left = node->left->type == PH_NODE_SUB ? node->left->right : node->left;
 
-	return node->operator == PH_OPERATOR_MINUS && is_name(left) && is_name(node->right) && node->offset > 0 &&
+	return node->operator == PH_OPERATOR_MINUS && is_name(left) && node->offset > 0 &&
+		(is_name(node->right) || node->right->type == PH_NODE_LITERAL) &&
 		text[node->offset] == '-' && text[node->offset - 1] != ' ' && text[node->offset + 1] != ' ';
+}
+
+/* Only numbers have an order. */
+static bool
+has_no_order(const PhNode *node)
+{
+	return node->type == PH_NODE_STRING ||
+		(node->type == PH_NODE_LITERAL && ph_value_kind(node->prepared) != PH_KIND_NUMBER);
 }
 
 static bool
@@ -76,22 +87,31 @@ is_projection(const PhNode *node)
 	return node->type == PH_NODE_PROJECT_LIST || node->type == PH_NODE_FILTER;
 }
 
+static bool
+indexes_each(const PhNode *node)
+{
+	return is_projection(node) && node->right->type == PH_NODE_INDEX && node->right->left->type == PH_NODE_CURRENT;
+}
+
 static void
 check_node(Lint *lint, const PhNode *node, bool rounded)
 {
 	if (node->left != NULL && node->left->type == PH_NODE_NOT && !node->left->grouped &&
 		(node->type == PH_NODE_SUB || node->type == PH_NODE_INDEX))
-		warn(lint, node->left, "\"!\" binds stronger than what follows its first name; write !(...)");
-	if (is_ordering(node) && (node->left->type == PH_NODE_STRING || node->right->type == PH_NODE_STRING))
-		warn(lint, node, "order of strings is always null; only numbers can be less or greater");
+		warn(lint, node->left, "negated-name", "\"!\" binds stronger than what follows its first name", "Write !(...).");
+	if (is_ordering(node) && (has_no_order(node->left) || has_no_order(node->right)))
+		warn(lint, node, "no-order", "only numbers can be less or greater, so this is always null",
+			 "Compare numbers, or use == and !=.");
 	if (node->type == PH_NODE_ARITHMETIC && looks_like_name(lint, node))
-		warn(lint, node, "this subtracts; a name with \"-\" must be in double quotes");
+		warn(lint, node, "minus-in-name", "this subtracts; a name cannot have a \"-\"",
+			 "Put the name in double quotes, or blanks around the minus.");
 	if (node->type == PH_NODE_ARITHMETIC && node->operator == PH_OPERATOR_DIVIDE && !rounded)
-		warn(lint, node, "quotient has as many digits as it needs; put round() around it");
-	if (is_projection(node) && node->right->type == PH_NODE_INDEX && node->right->left->type == PH_NODE_CURRENT)
-		warn(lint, node->right, "index looks into each element of the list; write (...)[0] for one of them");
+		warn(lint, node, "quotient", "a quotient has as many digits as it needs", "Put round() around it.");
+	if (indexes_each(node))
+		warn(lint, node->right, "index-of-each", "the index looks into each element of the list",
+			 "Write (...)[0] or ... | [0] for one of them.");
 	if (calls(node, "to_number"))
-		warn(lint, node, "to_number() makes null of what is no number; number() says so");
+		warn(lint, node, "to-number", "to_number() makes null of what is no number", "Use number(), which says so.");
 }
 
 /* null, true and false are names of fields in JMESPath; x.null and x[*].null may be meant. */
@@ -109,7 +129,8 @@ check_constant(Lint *lint, const PhNode *node, const PhNode *parent)
 	for (i = 0; i < lengthof(constants); i++)
 	{
 		if (node->length == strlen(constants[i]) && memcmp(node->text, constants[i], node->length) == 0)
-			warn(lint, node, psprintf("%s is the name of a field here; write `%s`", constants[i], constants[i]));
+			warn(lint, node, "constant-name", psprintf("%s is the name of a field here", constants[i]),
+				 psprintf("Write `%s`.", constants[i]));
 	}
 }
 

@@ -499,6 +499,7 @@ BEGIN
             'priority', priority, 'key_policy', key_policy, 'expires_after', expires_after, 'enabled', enabled,
             'condition', nullif(condition, ''), 'mapping', nullif(mapping, ''),
             'response_mapping', nullif(response_mapping, ''), 'acknowledge_within', acknowledge_within));
+    PERFORM planthub.route_warn(code);
 END
 $$;
 COMMENT ON FUNCTION planthub.create_route(text, text, text, text, int, text, interval, boolean, text, text, text, interval) IS 'Sends messages to an endpoint: those whose topic matches the pattern ("*": one word, "#": any number of words), that come from the site ("*": any), and for which the condition, a JMESPath expression over their data, is true; see planthub.route_explain().  mapping: translates the data on their way out; response_mapping: reads the document number from the answer; acknowledge_within: how long the target may take to acknowledge';
@@ -522,6 +523,9 @@ BEGIN
         CASE WHEN response_mapping IS NULL THEN '{}' ELSE jsonb_build_object('response_mapping', nullif(response_mapping, '')) END ||
         CASE WHEN acknowledge_within IS NULL THEN '{}'
              ELSE jsonb_build_object('acknowledge_within', nullif(acknowledge_within, interval '0')) END);
+    IF condition <> '' OR topic_pattern IS NOT NULL THEN
+        PERFORM planthub.route_warn(code);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION planthub.alter_route(text, text, text, text, int, text, interval, boolean, text, text, text, interval) IS 'Changes a route for messages published from now on; null arguments keep their value, expires_after 0 means never, condition '''' means all messages, mapping '''' the data as they are, response_mapping '''' and acknowledge_within 0 none.  Deliveries made before stay where they are: a new endpoint or priority has an order of its own';

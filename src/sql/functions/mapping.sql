@@ -60,7 +60,7 @@ CREATE OR REPLACE TRIGGER mapping_immutable BEFORE UPDATE ON planthub.mapping
     FOR EACH ROW EXECUTE FUNCTION planthub.mapping_immutable();
 COMMENT ON TRIGGER mapping_immutable ON planthub.mapping IS 'Versions are immutable but for their status';
 
--- Lint and tests
+-- Tests
 
 CREATE OR REPLACE FUNCTION planthub.mapping_find(id text) RETURNS planthub.mapping
 LANGUAGE sql STABLE
@@ -70,65 +70,6 @@ BEGIN ATOMIC
       AND m.version::text = split_part(split_part(mapping_find.id, '@', 2), ':', 1);
 END;
 COMMENT ON FUNCTION planthub.mapping_find(text) IS 'Internal: the version with an id such as name@3 or name@3:P1';
-
--- Path: "$.order.lines[].item", as the column "depends" of planthub.mapping has it.
-CREATE OR REPLACE FUNCTION planthub.schema_knows(root jsonb, schema jsonb, path text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    s     constant jsonb := planthub.schema_follow(root, schema);
-    step  constant text := substring(path, '^([.][^.[]+|[[][^]]*[]])');
-    rest  constant text := substr(path, 1 + length(step));
-    parts jsonb := '[]';
-BEGIN
-    IF s IS NULL OR jsonb_typeof(s) <> 'object' OR step IS NULL OR step = '.*' THEN
-        RETURN true;
-    ELSIF NOT planthub.schema_types(s) && '{object,array}' THEN
-        RETURN false;
-    ELSIF left(step, 1) = '[' AND (s ? 'items' OR s ? 'properties') THEN
-        -- a single value counts as an array of one
-        RETURN planthub.schema_knows(root, coalesce(s->'items', s), rest);
-    ELSIF s->'properties' ? substr(step, 2) THEN
-        RETURN planthub.schema_knows(root, s->'properties'->substr(step, 2), rest);
-    END IF;
-    SELECT coalesce(jsonb_agg(b), '[]') INTO parts
-    FROM unnest(ARRAY['anyOf', 'oneOf', 'allOf']) AS k, jsonb_array_elements(CASE WHEN s ? k THEN s->k ELSE '[]' END) AS b;
-    IF parts = '[]' THEN
-        RETURN NOT s ? 'properties';
-    END IF;
-    RETURN EXISTS (SELECT FROM jsonb_array_elements(parts) AS b WHERE planthub.schema_knows(root, b, path));
-END
-$$;
-COMMENT ON FUNCTION planthub.schema_knows(jsonb, jsonb, text) IS 'Internal: whether a JSON Schema says something about a path, or nothing about what is there';
-
-CREATE OR REPLACE FUNCTION planthub.mapping_lint(mapping text, site text DEFAULT '*')
-RETURNS TABLE (severity text, place text, message text, "column" int)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    found_in constant jsonb := planthub.mapping_describe(mapping, site);
-BEGIN
-    RETURN QUERY
-        SELECT 'error', concat_ws('#', mapping, e->>'pointer'), concat_ws(': ', e->>'code', e->>'message'), (e->>'column')::int
-        FROM jsonb_array_elements(found_in->'errors') AS e;
-    RETURN QUERY
-        SELECT 'warning', w->>'pointer', w->>'message', (w->>'column')::int
-        FROM jsonb_array_elements(found_in->'warnings') AS w;
-    RETURN QUERY
-        SELECT 'warning', found_in->>'mapping', format('"%s" is not in the contract %s', r, m.contract_in), NULL::int
-        FROM planthub.mapping_find(found_in->>'mapping') AS m
-        JOIN planthub.contract AS c ON c.topic = split_part(m.contract_in, '@', 1) AND c.version::text = split_part(m.contract_in, '@', 2)
-        CROSS JOIN jsonb_array_elements_text(found_in->'reads') AS r
-        WHERE NOT planthub.schema_knows(c.schema, c.schema, substr(r, 2));
-    RETURN QUERY
-        SELECT 'warning', format('%s@%s:%s', m.name, m.version, m.site),
-            format('it changes version %s of site "%s", whose active version is %s', m.base, m.base_site, a.version), NULL::int
-        FROM planthub.mapping AS m
-        JOIN planthub.mapping AS a ON a.name = m.name AND a.site = m.base_site AND a.status = 'active'
-        WHERE m.status = 'active' AND m.base <> a.version AND m.base_site <> m.site
-          AND m.name = split_part(mapping, '@', 1);
-END
-$$;
-COMMENT ON FUNCTION planthub.mapping_lint(text, text) IS
-'What is wrong with a mapping, or probably not meant; place is mapping#pointer into its template, column counts in the expression there';
 
 CREATE OR REPLACE FUNCTION planthub.mapping_violations(id text, output jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -259,7 +200,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     reference constant text := format('%s@%s:%s', $1, $3, $2);
     described constant jsonb := planthub.mapping_describe(reference, $2);
-    w record;
 BEGIN
     IF described ? 'errors' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -271,9 +211,8 @@ BEGIN
     END IF;
     UPDATE planthub.mapping AS m SET sha256 = described->>'sha256', depends = described - '{mapping,sha256,warnings}'::text[]
     WHERE m.name = $1 AND m.site = $2 AND m.version = $3;
-    FOR w IN SELECT l.place, l.message FROM planthub.mapping_lint(reference, $2) AS l LOOP
-        RAISE NOTICE USING MESSAGE = format('%s: %s', w.place, w.message);
-    END LOOP;
+    PERFORM planthub.lint_notice(format('%s: %s', w.place, w.message), w.detail, w.hint)
+    FROM planthub.mapping_lint(reference, $2) AS w;
 END
 $$;
 COMMENT ON FUNCTION planthub.mapping_complete(text, text, int) IS 'Internal: compiles a new version, refuses what is wrong, notes what it depends on';

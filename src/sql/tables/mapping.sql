@@ -32,7 +32,7 @@ COMMENT ON COLUMN planthub.mapping.base_site IS 'Site of the version that this o
 COMMENT ON COLUMN planthub.mapping.base IS 'The very version that this one changes';
 COMMENT ON COLUMN planthub.mapping.contract_in IS 'Contract of its input, such as production_order.released@1: lint compares what is read with it';
 COMMENT ON COLUMN planthub.mapping.contract_out IS 'Contract of its output, which the outputs of test vectors must meet';
-COMMENT ON COLUMN planthub.mapping.options IS 'nulls (omit, keep, error), empty_string (keep, null), max_errors, budget, max_output, timezone';
+COMMENT ON COLUMN planthub.mapping.options IS 'nulls (omit, keep, error), empty_string (keep, null), max_errors, budget, max_output, timezone, extra (what the output has beyond its contract, for lint)';
 COMMENT ON COLUMN planthub.mapping.template IS 'Template of planthub.mapping/1; with a base, a JSON Merge Patch (RFC 7396) of its template';
 COMMENT ON COLUMN planthub.mapping.status IS 'draft, active (at most one for a name and site) or retired';
 COMMENT ON COLUMN planthub.mapping.sha256 IS 'Hash of everything that decided its output when it was created: templates and options, also those of its base and of what it uses';
