@@ -6,8 +6,9 @@
 #define PLANTHUB_API_EXPRESSION_H
 
 #include "json/jmespath.h"
+#include "pg/compat.h"
 
 /* The class is the DETAIL, the place is shown in the expression. */
-extern void ph_expression_throw(const PhError *error, const char *expression) pg_attribute_noreturn();
+pg_noreturn extern void ph_expression_throw(const PhError *error, const char *expression);
 
 #endif

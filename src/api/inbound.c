@@ -34,6 +34,7 @@
 #include "engine/pattern.h"
 #include "engine/publish.h"
 #include "json/canonical.h"
+#include "pg/compat.h"
 #include "pg/lookup.h"
 #include "pg/relations.h"
 
@@ -168,7 +169,7 @@ planthub_lock_key(PG_FUNCTION_ARGS)
 static Oid
 find_function(const char *name, const Oid *types, int ntypes, Oid result)
 {
-	List	   *names = stringToQualifiedNameList(name);
+	List	   *names = ph_qualified_name(name);
 	Oid			function = LookupFuncName(names, ntypes, types, true);
 	HeapTuple	tuple = OidIsValid(function) ? SearchSysCache1(PROCOID, ObjectIdGetDatum(function)) : NULL;
 	Form_pg_proc form;

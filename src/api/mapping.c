@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -17,6 +18,7 @@
 
 PG_FUNCTION_INFO_V1(planthub_map);
 PG_FUNCTION_INFO_V1(planthub_map_explain);
+PG_FUNCTION_INFO_V1(planthub_translate);
 PG_FUNCTION_INFO_V1(planthub_mapping_describe);
 PG_FUNCTION_INFO_V1(planthub_mapping_template);
 PG_FUNCTION_INFO_V1(planthub_merge_patch);
@@ -82,6 +84,28 @@ planthub_map_explain(PG_FUNCTION_ARGS)
 	const PhMapping *mapping = ph_mapping_get(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)));
 
 	PG_RETURN_JSONB_P(ph_mapping_explain(mapping, PG_GETARG_JSONB_P(1), PG_GETARG_JSONB_P(3), PG_GETARG_JSONB_P(4)));
+}
+
+/* translate(mapping, document, site, env) -> (version, output, errors): one of the last two is null. */
+Datum
+planthub_translate(PG_FUNCTION_ARGS)
+{
+	const PhMapping *mapping = ph_mapping_get(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	TupleDesc	descriptor;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+	Jsonb	   *errors = NULL;
+	Jsonb	   *output;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "translate() must return a row");
+	values[0] = CStringGetTextDatum(mapping->id);	/* the mapping may be gone after it was applied */
+	output = ph_mapping_apply(mapping, PG_GETARG_JSONB_P(1), PG_GETARG_JSONB_P(3), &errors);
+	nulls[1] = output == NULL;
+	values[1] = JsonbPGetDatum(output);
+	nulls[2] = output != NULL;
+	values[2] = JsonbPGetDatum(errors);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 
 /* ---- describing ---- */

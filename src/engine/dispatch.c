@@ -10,10 +10,10 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
 #include <signal.h>
 
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -22,6 +22,7 @@
 #include "engine/outage.h"
 #include "engine/outcome_rule.h"
 #include "engine/work.h"
+#include "pg/compat.h"
 #include "pg/settings.h"
 
 #define LINGER_US			10000	/* longest wait of an answer for others to be recorded with it */
@@ -258,16 +259,16 @@ take_results(void)
 static char *
 attempt_traceparent(const PhItem *item, char *buffer, size_t size)
 {
-	uint64		span = pg_prng_uint64(&pg_global_prng_state) | 1;
+	uint64		span = ph_random_uint64() | 1;
 	uint64		high = (uint64) item->message_id;
 	uint64		low = hash_bytes_extended((const unsigned char *) item->event.source,
 										  (int) strlen(item->event.source), high);
 
 	if (item->event.traceparent != NULL && strlen(item->event.traceparent) == 55)
-		snprintf(buffer, size, "%.36s%016" INT64_MODIFIER "x%.3s", item->event.traceparent, span,
+		snprintf(buffer, size, "%.36s%016" PRIx64 "%.3s", item->event.traceparent, span,
 				 item->event.traceparent + 52);
 	else
-		snprintf(buffer, size, "00-%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x-%016" INT64_MODIFIER "x-01",
+		snprintf(buffer, size, "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01",
 				 low, high, span);
 	return buffer;
 }

@@ -16,7 +16,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/pg_prng.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -108,7 +107,7 @@ ph_lane_take(PhLaneState *lane, bool idempotent)
 		if (!lock_lane(lane->id))
 			return false;
 		lane->leased = true;
-		lane->token = (int64) (pg_prng_uint64(&pg_global_prng_state) >> 1);
+		lane->token = (int64) (ph_random_uint64() >> 1);
 	}
 	while (next_recovery(lane) != NULL)
 		free_recovery(next_recovery(lane));	/* of a take that was rolled back */

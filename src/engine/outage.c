@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -80,7 +79,7 @@ ph_outage_note_answer(PhEndpointState *endpoint, const PhItem *item)
 		case PH_OUTCOME_AUTH:
 		case PH_OUTCOME_UNKNOWN:
 			ph_breaker_failure(&endpoint->breaker, now, endpoint->endpoint->breaker_threshold,
-							   pg_prng_double(&pg_global_prng_state));
+							   ph_random_double());
 			endpoint->last_status = item->status;
 			strlcpy(endpoint->last_error, item->error == NULL ? "" : item->error, sizeof(endpoint->last_error));
 			endpoint->dirty = endpoint->dirty || ph_breaker_is_open(&endpoint->breaker);

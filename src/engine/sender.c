@@ -40,7 +40,7 @@ typedef struct Entry
 #include "lib/simplehash.h"
 
 static PhWatch watches[] = {
-	{"source"}, {"topic_source"}, {"effect"}, {"policy"}, {"site_policy"}, {"system"}, {"site"}
+	{"source"}, {"source_mapping"}, {"topic_source"}, {"effect"}, {"policy"}, {"site_policy"}, {"system"}, {"site"}
 };
 static uint64 seen = 0;
 static MemoryContext context = NULL;
@@ -52,7 +52,7 @@ static PhStatement ask = {
 	"FROM planthub.check_source($1, planthub.open_event($1)) AS c "
 	"LEFT JOIN LATERAL (SELECT x.function, x.business_key FROM planthub.effect AS x "
 	"WHERE x.topic = (c.m).topic ORDER BY x.builtin LIMIT 1) AS e ON true "
-	"JOIN planthub.source AS s ON s.uri = (c.m).source WHERE c.violations IS NULL",
+	"JOIN planthub.source AS s ON s.uri = (c.m).source WHERE c.violations IS NULL AND NOT c.is_foreign",
 	1, {JSONBOID}
 };
 

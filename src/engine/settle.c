@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "common/pg_prng.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -17,6 +16,7 @@
 #include "engine/posting.h"
 #include "engine/settle.h"
 #include "engine/sql.h"
+#include "pg/compat.h"
 #include "pg/relations.h"
 
 static void check_owner(PhItem **items, const int64 *tokens, int n);
@@ -207,7 +207,7 @@ decide_retry(const PhEndpoint *endpoint, PhItem *item, PhHeldRow *row)
 		return;
 	}
 	delay_ms = ph_retry_delay_ms(Max(item->attempts, 1), endpoint->retry_base_ms, endpoint->retry_cap_ms,
-								 item->retry_after_s, pg_prng_double(&pg_global_prng_state));
+								 item->retry_after_s, ph_random_double());
 	set_row(row, "retry", item->reason == NULL ? "RETRY" : item->reason, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms));
 }
 

@@ -41,7 +41,8 @@ extern Jsonb *ph_mapping_template(const char *reference, const char *site);
  * mapping), party, received_at (when codes must be valid; else now), timezone; $env has them all.  env may be NULL.
  * The result is in the current memory context.  NULL: *errors is an array of objects with code, message, at, input,
  * template, mapping, retry, and as far as known hint, expression, column, set, key.  retry "after-data-fix": the
- * document is good, but waits for an entry in the cross-reference.  Runs functions in subtransactions.
+ * document is good, but waits for an entry in the cross-reference or, when there is no set, for the unit of that key.
+ * Runs functions in subtransactions.
  */
 extern Jsonb *ph_mapping_apply(const PhMapping *mapping, Jsonb *document, Jsonb *env, Jsonb **errors);
 

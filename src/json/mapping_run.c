@@ -216,7 +216,8 @@ convert_unit(void *arg, Numeric value, const char *from, const char *to, Numeric
 		case PH_UNIT_UNKNOWN_TO:
 			error->code = PH_CODE_INVALID_VALUE;
 			error->message = psprintf("unit \"%s\" is unknown", outcome == PH_UNIT_UNKNOWN_FROM ? from : to);
-			error->hint = "Translate it with xref(), or look in planthub.unit.";
+			error->hint = "Translate it with xref(), or create it with planthub.create_unit().";
+			error->key = pstrdup(outcome == PH_UNIT_UNKNOWN_FROM ? from : to);
 			break;
 		case PH_UNIT_OVERFLOW:
 			error->code = PH_CODE_NOT_A_NUMBER;
@@ -239,13 +240,13 @@ call_function(void *arg, void *target, const PhValue *with, PhValue *result, con
 
 /* ---- errors ---- */
 
-/* A code that is missing is waited for, unless its set says otherwise; everything else needs another document. */
+/* A unit or code that is missing is waited for, unless its set says otherwise; everything else needs another document. */
 static const char *
 retry_of(const PhFault *fault)
 {
 	PhOnMissing on_missing;
 
-	if (fault->set != NULL && (!ph_xref_set_find(fault->set, &on_missing) || on_missing == PH_MISSING_HOLD))
+	if (fault->set == NULL ? fault->key != NULL : !ph_xref_set_find(fault->set, &on_missing) || on_missing == PH_MISSING_HOLD)
 		return "after-data-fix";
 	return "never";
 }

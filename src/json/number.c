@@ -12,6 +12,7 @@
 
 #include "json/json_text.h"
 #include "json/number.h"
+#include "pg/compat.h"
 
 static Numeric
 call1(PGFunction function, Numeric a)

@@ -667,6 +667,7 @@ widen(const char *text, int length, pg_wchar *wide)
 		wide[i] = (unsigned char) text[i];
 	if (i < length)
 		return pg_mb2wchar_with_len(text, wide, length);
+	wide[length] = 0;
 	return length;
 }
 

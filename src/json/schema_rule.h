@@ -14,6 +14,7 @@
 #include "json/pointer.h"
 #include "json/schema.h"
 #include "json/schema_format.h"
+#include "pg/compat.h"
 
 typedef struct PhDialect
 {
@@ -192,8 +193,8 @@ struct PhSchema
 /* ---- documents (schema_document.c) ---- */
 
 /* Throws 22023: at the pointer in the resource. */
-extern void ph_schema_refuse(const PhResource *resource, const char *pointer, const char *format,...)
-			pg_attribute_printf(3, 4) pg_attribute_noreturn();
+pg_noreturn extern void ph_schema_refuse(const PhResource *resource, const char *pointer, const char *format,...)
+			pg_attribute_printf(3, 4);
 
 typedef struct PhDocuments
 {

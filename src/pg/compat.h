@@ -9,6 +9,8 @@
 #error "PlantHub is for PostgreSQL 14 to 18"
 #endif
 
+#include <math.h>
+
 #if PG_VERSION_NUM >= 180000
 #define PH_MODULE_MAGIC	PG_MODULE_MAGIC_EXT(.name = "planthub", .version = PLANTHUB_VERSION)
 #else
@@ -19,6 +21,11 @@
 #define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
 #define ph_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* A word before the declaration from 18 on, where the attribute behind it is gone. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn	pg_attribute_noreturn()
 #endif
 
 /* 14 takes requests for shared memory right in _PG_init. */
@@ -41,6 +48,38 @@
 #else
 #define ph_exec_insert_index_tuples(result, slot, estate) \
 	((void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+
+#define ph_qualified_name(name)	stringToQualifiedNameList(name, NULL)
+#else
+#define ph_qualified_name(name)	stringToQualifiedNameList(name)
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+
+#define ph_random_uint64()	pg_prng_uint64(&pg_global_prng_state)
+#define ph_random_double()	pg_prng_double(&pg_global_prng_state)
+#else
+static inline uint64
+ph_random_uint64(void)
+{
+	uint64		number;
+
+	if (!pg_strong_random(&number, sizeof(number)))
+		elog(ERROR, "no random numbers can be had");
+	return number;
+}
+
+/* 0 <= x < 1 */
+static inline double
+ph_random_double(void)
+{
+	return ldexp((double) (ph_random_uint64() >> 11), -53);
+}
 #endif
 
 #if PG_VERSION_NUM < 150000

@@ -5,11 +5,13 @@
 #ifndef PLANTHUB_LAUNCHER_H
 #define PLANTHUB_LAUNCHER_H
 
+#include "pg/compat.h"
+
 extern void ph_launcher_register(void); /* from _PG_init when preloaded */
 
 /* Starts the launcher from a backend unless it runs; false when no process could be had. */
 extern bool ph_launcher_ensure(void);
 
-extern PGDLLEXPORT void ph_launcher_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void ph_launcher_main(Datum arg);
 
 #endif

@@ -63,11 +63,11 @@ static void detach(int code, Datum arg);
 static void force_settings(void);
 static void wait_for_version(void);
 static void expect_prepared(void);
-static void leave(PhEnding ending) pg_attribute_noreturn();
+pg_noreturn static void leave(PhEnding ending);
 static bool database_is_wanted(void);
 static void obey(void);
 static void tick(void);
-static void run(void) pg_attribute_noreturn();
+pg_noreturn static void run(void);
 
 void
 ph_worker_set_ops(const PhWorkerOps *new_ops)

@@ -5,6 +5,7 @@
 #ifndef PLANTHUB_WORKER_H
 #define PLANTHUB_WORKER_H
 
+#include "pg/compat.h"
 #include "pg/shmem.h"
 
 /*
@@ -32,7 +33,7 @@ typedef struct PhWorkerOps
 extern void ph_worker_set_ops(const PhWorkerOps *ops);
 
 /* The process; arg is the number of its slot, bgw_extra holds the generation. */
-extern PGDLLEXPORT void ph_worker_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void ph_worker_main(Datum arg);
 
 /*
  * Runs fn(arg) in a transaction of its own, with an active snapshot and a limit on its time, in the caller's memory

@@ -35,7 +35,7 @@ SELECT is_empty($$SELECT r.oid::regclass, a.attname FROM relation AS r JOIN pg_a
 SELECT is_empty($$SELECT r.oid::regprocedure FROM routine AS r WHERE obj_description(r.oid, 'pg_proc') IS NULL$$,
                 'every function has a comment');
 SELECT is_empty($$SELECT t.oid::regtype FROM pg_type AS t JOIN member AS m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
-                  WHERE t.typtype = 'c' AND obj_description(t.oid, 'pg_type') IS NULL$$,
+                  JOIN pg_class AS r ON r.oid = t.typrelid WHERE r.relkind = 'c' AND obj_description(t.oid, 'pg_type') IS NULL$$,
                 'every type has a comment');
 SELECT is_empty($$SELECT r.oid::regclass FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid
                   WHERE NOT t.tgisinternal AND obj_description(t.oid, 'pg_trigger') IS NULL$$,

@@ -97,7 +97,7 @@ sql original "
 			FROM jsonb_object_keys(value) AS k) USING value;
 	END
 	\$\$;
-	SELECT planthub.set_source('urn:x', 'mes'), planthub.allow_topic('plant_x.made_up', 'mes'), planthub.set_policy('*', 'negative_stock', 'park'),
+	SELECT planthub.set_source('urn:x', 'mes'), planthub.set_source_mapping('urn:x', 'plant_x.made_up', 'sap-order-in', xml => '{}'), planthub.allow_topic('plant_x.made_up', 'mes'), planthub.set_policy('*', 'negative_stock', 'park'),
 		planthub.set_policy('P1', 'park_ttl_min', '5'), planthub.set_effect('plant_x.made_up', 'public.made_up'), planthub.set_rule('MADE_UP', 'warn', 'x', 'x'),
 		planthub.add_check('lot', '#', 'public.made_up');
 	SELECT pg_temp.fill(name, given::jsonb) FROM (VALUES ('attribute_owner', '{}'), ('policy', '{}'), ('inbox', '{\"outcome\": \"parked\"}'), ('parked', '{}'), ('case', '{}'), ('reversal', '{}'),

@@ -12,7 +12,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['source', 'topic_source', 'effect', 'policy', 'site_policy'] LOOP
+    FOREACH name IN ARRAY ARRAY['source', 'source_mapping', 'topic_source', 'effect', 'policy', 'site_policy'] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE '
             'ON planthub.%I FOR EACH STATEMENT EXECUTE FUNCTION planthub.table_changed()', name);
         EXECUTE format('COMMENT ON TRIGGER table_changed ON planthub.%I IS %L', name, 'Makes a change take effect in every backend');
@@ -217,7 +217,7 @@ END
 $$;
 COMMENT ON FUNCTION planthub.schema_violations(text, jsonb) IS 'Internal: what a contract found, as violations';
 
-CREATE OR REPLACE FUNCTION planthub.check_envelope(event jsonb) RETURNS planthub.violation[]
+CREATE OR REPLACE FUNCTION planthub.check_envelope(event jsonb, as_sent jsonb DEFAULT NULL) RETURNS planthub.violation[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found jsonb;
@@ -225,7 +225,7 @@ BEGIN
     IF jsonb_typeof(event) <> 'object' THEN
         RETURN planthub.violation('ENVELOPE_INVALID', '', 'The event is not a JSON object.');
     END IF;
-    IF octet_length(event::text) > pg_size_bytes(current_setting('planthub.max_payload_size')) THEN
+    IF octet_length(coalesce(as_sent, event)::text) > pg_size_bytes(current_setting('planthub.max_payload_size')) THEN
         RETURN planthub.violation('ENVELOPE_INVALID', '', format('The event is larger than "planthub.max_payload_size" (%s) allows.', current_setting('planthub.max_payload_size')));
     END IF;
     found := planthub.contract_violations('_envelope', 1, event);
@@ -241,7 +241,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION planthub.check_envelope(jsonb) IS 'Internal: what is wrong with the envelope of an event; null when nothing';
+COMMENT ON FUNCTION planthub.check_envelope(jsonb, jsonb) IS 'Internal: what is wrong with the envelope of an event; null when nothing';
 
 -- The sender's offset from UTC in minutes.
 CREATE OR REPLACE FUNCTION planthub.instant_offset(text text) RETURNS smallint
@@ -309,15 +309,19 @@ END
 $$;
 COMMENT ON FUNCTION planthub.policies(text) IS 'Policies that hold for a site, as an object';
 
--- Who sends, for which site, and whether it may.
-CREATE OR REPLACE FUNCTION planthub.check_source(event jsonb, INOUT m planthub.inbound, OUT violations planthub.violation[])
+-- Who sends, for which site, and whether it may.  untranslated: the data may still tell the site, so what the sender may
+-- send there is not asked yet.  is_foreign: a mapping has to make the data.
+CREATE OR REPLACE FUNCTION planthub.check_source(event jsonb, INOUT m planthub.inbound, untranslated boolean DEFAULT false,
+    OUT violations planthub.violation[], OUT is_foreign boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     sender  record;
     allowed boolean;
 BEGIN
-    SELECT s.system, s.site, s.enabled, y.kind, s.clock_tolerance INTO sender
-    FROM planthub.source AS s JOIN planthub.system AS y ON y.code = s.system WHERE s.uri = m.source;
+    SELECT s.system, s.site, s.enabled, y.kind, s.clock_tolerance, f.uri IS NOT NULL AS is_foreign INTO sender
+    FROM planthub.source AS s JOIN planthub.system AS y ON y.code = s.system
+    LEFT JOIN planthub.source_mapping AS f ON f.uri = s.uri AND f.type = event->>'type' WHERE s.uri = m.source;
+    is_foreign := coalesce(sender.is_foreign, false);
     IF NOT FOUND OR NOT sender.enabled THEN
         violations := planthub.violation('SOURCE_NOT_AUTHORISED', '/source',
             format('Source "%s" is not %s.', m.source, CASE WHEN sender.system IS NULL THEN 'registered' ELSE 'enabled' END));
@@ -336,6 +340,9 @@ BEGIN
     IF sender.clock_tolerance IS NOT NULL THEN
         m.policies := m.policies || jsonb_build_object('future_event_limit_min', (extract(epoch FROM sender.clock_tolerance) / 60)::text);
     END IF;
+    IF untranslated THEN
+        RETURN;
+    END IF;
     SELECT t.allowed INTO allowed FROM planthub.topic_source AS t
     WHERE t.topic = m.topic AND t.sender IN (m.system, m.kind) AND t.site IN (m.site, '*')
     ORDER BY t.sender = m.system DESC, t.site <> '*' DESC, t.builtin LIMIT 1;
@@ -345,7 +352,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION planthub.check_source(jsonb, planthub.inbound) IS 'Internal: whether the sender is known and may send the topic for the site';
+COMMENT ON FUNCTION planthub.check_source(jsonb, planthub.inbound, boolean) IS 'Internal: whether the sender is known and may send the topic for the site';
 
 -- A topic without any contract, one of the plant's own, is free.
 CREATE OR REPLACE FUNCTION planthub.contract_accepts(topic text, version int) RETURNS boolean

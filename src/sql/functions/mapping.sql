@@ -14,6 +14,10 @@ LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_map_exp
 COMMENT ON FUNCTION planthub.map_explain(text, jsonb, text, jsonb, jsonb) IS
 'Translates a document and tells how: mapping (the version used), sha256, output or errors, xref (lookups), unread (members of the document that the mapping never reads), unused (parts of the template that had no part), visits (cost).  xref: entries to use instead of the table, {set: {code: value}}';
 
+CREATE OR REPLACE FUNCTION planthub.translate(mapping text, document jsonb, site text, env jsonb, OUT version text, OUT output jsonb, OUT errors jsonb)
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_translate';
+COMMENT ON FUNCTION planthub.translate(text, jsonb, text, jsonb) IS 'Internal: as map(), but errors of the document are a result; version: the one that was used';
+
 CREATE OR REPLACE FUNCTION planthub.mapping_describe(mapping text, site text DEFAULT '*') RETURNS jsonb
 LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_mapping_describe';
 COMMENT ON FUNCTION planthub.mapping_describe(text, text) IS

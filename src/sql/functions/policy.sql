@@ -20,6 +20,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('source "%s" does not exist', uri);
     END IF;
+    DELETE FROM planthub.source_mapping AS m WHERE m.uri = drop_source.uri;
     PERFORM planthub.log_operation('drop_source', jsonb_build_object('uri', uri), 1);
 END
 $$;

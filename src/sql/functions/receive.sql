@@ -95,21 +95,29 @@ END
 $$;
 COMMENT ON FUNCTION planthub.business_key(jsonb, text[]) IS 'Internal: what identifies a fact for its source: the values of these members';
 
+CREATE OR REPLACE FUNCTION planthub.business_key_of(m planthub.inbound) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1));
+END
+$$;
+COMMENT ON FUNCTION planthub.business_key_of(planthub.inbound) IS 'Internal: the business key of an event';
+
 CREATE OR REPLACE FUNCTION planthub.store_event(m planthub.inbound, event jsonb, business_key text, hash bytea, owns boolean,
-    verdict record, INOUT outcome text DEFAULT NULL, INOUT code text DEFAULT NULL, INOUT message_id bigint DEFAULT NULL, INOUT violations jsonb DEFAULT NULL)
+    verdict record, mapping text DEFAULT NULL, INOUT outcome text DEFAULT NULL, INOUT code text DEFAULT NULL, INOUT message_id bigint DEFAULT NULL, INOUT violations jsonb DEFAULT NULL)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO planthub.inbox AS i (id, received_at, event_time, outcome_at, owns, outcome, code, site, system, topic, key, source,
-        event_id, business_key, hash, violations, event)
+        event_id, business_key, hash, violations, event, mapping)
     VALUES (m.id, clock_timestamp(), m.event_time, clock_timestamp(), owns, verdict.outcome, verdict.code, m.site, m.system, m.topic, m.key,
-        m.source, m.event_id, CASE WHEN owns AND verdict.outcome <> 'rejected' THEN business_key END, hash, verdict.report, event);
+        m.source, m.event_id, CASE WHEN owns AND verdict.outcome <> 'rejected' THEN business_key END, hash, verdict.report, event, mapping);
     outcome := verdict.outcome;
     code := verdict.code;
     message_id := m.id;
     violations := verdict.report;
 END
 $$;
-COMMENT ON FUNCTION planthub.store_event(planthub.inbound, jsonb, text, bytea, boolean, record, text, text, bigint, jsonb) IS 'Internal: writes the event into the inbox';
+COMMENT ON FUNCTION planthub.store_event(planthub.inbound, jsonb, text, bytea, boolean, record, text, text, text, bigint, jsonb) IS 'Internal: writes the event into the inbox';
 
 CREATE OR REPLACE FUNCTION planthub.park(m planthub.inbound, code text, kind text, key text, waived text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -159,7 +167,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     i     planthub.inbox;
     m     planthub.inbound;
+    s     planthub.source_mapping;
     found record;
+    used  text;
+    known text;
 BEGIN
     SELECT * INTO i FROM planthub.inbox AS x WHERE x.id = p.message_id;
     -- Who has the key may be waiting for what this transaction has locked: it is left to that one then, which looks for
@@ -169,15 +180,26 @@ BEGIN
     END IF;
     -- An effect may release others itself (set_xref() does): they must not find this one again.
     UPDATE planthub.parked AS x SET due = false WHERE x.message_id = p.message_id;
-    m := planthub.open_event(i.event);
+    IF i.mapping IS NULL THEN
+        m := planthub.open_event(i.event);
+    END IF;
     m.id := i.id;
     m.site := i.site;
     -- What is wrong with this event must not cost the one that released it.
     BEGIN
-        found := planthub.check_source(i.event, m);
+        IF i.mapping IS NULL THEN
+            found := planthub.check_source(i.event, m);
+        ELSE
+            s := planthub.source_mapping_of(i.event);
+            found := planthub.open_foreign(i.event, s, i.event_time);
+        END IF;
         m := found.m;
+        m.id := i.id;
         IF found.violations IS NULL THEN
-            found := planthub.evaluate_or_park(m, p.waived);
+            found := planthub.evaluate_event(i.event, m, s, i.hash, p.waived, 200);
+            m := found.m;
+            used := found.mapping;
+            known := found.key;
         ELSE
             found := planthub.judge(m, found.violations);
         END IF;
@@ -188,12 +210,17 @@ BEGIN
         found := planthub.judge(m, planthub.violation(CASE WHEN SQLSTATE ~ '^22' THEN 'SCHEMA_INVALID' ELSE 'PROCESSING_FAILED' END, '/data',
             format('The data cannot be used: %s (%s).', SQLERRM, SQLSTATE)));
     END;
-    IF found.outcome <> 'parked' THEN
+    IF found.outcome IS NULL THEN
+        UPDATE planthub.parked AS x SET due = true WHERE x.message_id = p.message_id;
+        RETURN false;
+    ELSIF found.outcome <> 'parked' THEN
         DELETE FROM planthub.parked AS x WHERE x.message_id = p.message_id;
         PERFORM planthub.close_case(p.case_id);
     END IF;
     UPDATE planthub.inbox AS x SET outcome = found.outcome, code = found.code, violations = found.report, outcome_at = clock_timestamp(),
-        attempts = x.attempts + 1, business_key = CASE WHEN found.outcome <> 'rejected' THEN x.business_key END
+        attempts = x.attempts + 1, site = CASE WHEN i.mapping IS NULL THEN x.site ELSE coalesce(m.site, x.site) END,
+        key = CASE WHEN i.mapping IS NULL THEN x.key ELSE coalesce(m.key, x.key) END, mapping = coalesce(used, x.mapping),
+        business_key = CASE WHEN found.outcome <> 'rejected' THEN coalesce(known, x.business_key) END
     WHERE x.id = p.message_id;
     RETURN true;
 END
@@ -315,41 +342,39 @@ COMMENT ON FUNCTION planthub.refuse_event(jsonb, text, text) IS 'Internal: rejec
 CREATE OR REPLACE FUNCTION planthub.receive_closely(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    opened  record;
     m       planthub.inbound;
-    found   planthub.violation[];
     checked record;
     hash    bytea;
     key     text;
 BEGIN
-    -- What comes before the identity is established.
-    found := planthub.check_envelope(event);
-    IF found IS NULL THEN
-        m := planthub.open_event(event);
-        checked := planthub.check_source(event, m);
-        m := checked.m;
-        found := coalesce(checked.violations, planthub.check_contract(event, m));
-    ELSE
-        m.site := '*';
-        m.source := left(event->>'source', 256);
-        m.event_id := left(event->>'id', 128);
-    END IF;
-    IF found IS NOT NULL THEN
+    opened := planthub.open_closely(event);
+    m := opened.m;
+    IF opened.violations IS NOT NULL THEN
         m.id := nextval('planthub.message_id_seq');
-        checked := planthub.judge(m, found);
+        checked := planthub.judge(m, opened.violations);
         SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, NULL, NULL, false, checked) AS s;
         RETURN;
+    ELSIF m.data IS NULL THEN
+        hash := planthub.foreign_hash(event, m.topic);
+    ELSE
+        hash := planthub.event_hash(m.topic, m.event_time, m.data);
+        key := planthub.business_key_of(m);
     END IF;
-    hash := planthub.event_hash(m.topic, m.event_time, m.data);
-    key := planthub.business_key(m.data, (SELECT e.business_key FROM planthub.effect AS e WHERE e.topic = m.topic ORDER BY e.builtin LIMIT 1));
     PERFORM planthub.lock_event(m.site, m.key, m.data->>'order', -1);
     checked := planthub.check_duplicate(m, key, hash);
     IF checked.violations IS NOT NULL OR checked.again THEN
-        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_again(m, event, key, hash, checked) AS s;
+        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_again(m, event, opened.s, key, hash, checked) AS s;
         RETURN;
     END IF;
     m.id := nextval('planthub.message_id_seq');
-    checked := planthub.evaluate_or_park(m, '{}');
-    SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, key, hash, true, checked) AS s;
+    checked := planthub.evaluate_event(event, m, opened.s, hash, '{}', -1);
+    IF checked.earlier IS NOT NULL THEN
+        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_copy(checked.m, event, hash, checked, checked.earlier) AS s;
+        RETURN;
+    END IF;
+    SELECT s.* INTO outcome, code, message_id, violations
+    FROM planthub.store_event(checked.m, event, coalesce(key, checked.key), hash, true, checked, checked.mapping) AS s;
     IF planthub.take_released() THEN
         PERFORM planthub.retry_due();
     END IF;
@@ -358,7 +383,7 @@ $$;
 COMMENT ON FUNCTION planthub.receive_closely(jsonb) IS 'Internal: receive() for events that need a closer look';
 
 -- An event whose identity is known: a copy, another content, or one more try after a rejection.
-CREATE OR REPLACE FUNCTION planthub.receive_again(m planthub.inbound, event jsonb, key text, hash bytea, duplicate record,
+CREATE OR REPLACE FUNCTION planthub.receive_again(m planthub.inbound, event jsonb, s planthub.source_mapping, key text, hash bytea, duplicate record,
     OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -366,23 +391,19 @@ DECLARE
 BEGIN
     IF duplicate.again THEN
         m.id := duplicate.earlier;
-        verdict := planthub.evaluate_or_park(m, '{}');
+        verdict := planthub.evaluate_event(event, m, s, hash, '{}', -1);
+        m := verdict.m;
         UPDATE planthub.inbox AS i SET outcome = verdict.outcome, code = verdict.code, violations = verdict.report, outcome_at = clock_timestamp(),
-            attempts = i.attempts + 1, copies = i.copies + 1,
-            business_key = CASE WHEN verdict.outcome <> 'rejected' THEN receive_again.key END
+            attempts = i.attempts + 1, copies = i.copies + 1, site = m.site, key = m.key, mapping = verdict.mapping,
+            business_key = CASE WHEN verdict.outcome <> 'rejected' THEN coalesce(receive_again.key, verdict.key) END
         WHERE i.id = m.id;
         IF planthub.take_released() THEN
             PERFORM planthub.retry_due();
         END IF;
     ELSE
         verdict := planthub.judge(m, duplicate.violations);
-        IF verdict.outcome = 'ignored' THEN
-            UPDATE planthub.inbox AS i SET copies = i.copies + 1 WHERE i.id = duplicate.earlier;
-            m.id := duplicate.earlier;
-        ELSE
-            m.id := nextval('planthub.message_id_seq');
-            PERFORM planthub.store_event(m, event, NULL, hash, false, verdict);
-        END IF;
+        SELECT c.* INTO outcome, code, message_id, violations FROM planthub.receive_copy(m, event, hash, verdict, duplicate.earlier) AS c;
+        RETURN;
     END IF;
     outcome := verdict.outcome;
     code := verdict.code;
@@ -390,7 +411,27 @@ BEGIN
     violations := verdict.report;
 END
 $$;
-COMMENT ON FUNCTION planthub.receive_again(planthub.inbound, jsonb, text, bytea, record) IS 'Internal: an event whose identity is known already';
+COMMENT ON FUNCTION planthub.receive_again(planthub.inbound, jsonb, planthub.source_mapping, text, bytea, record) IS 'Internal: an event whose identity is known already';
+
+-- The first one counts; what says something else under its name is kept beside it.
+CREATE OR REPLACE FUNCTION planthub.receive_copy(m planthub.inbound, event jsonb, hash bytea, verdict record, earlier bigint,
+    OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF verdict.outcome = 'ignored' THEN
+        UPDATE planthub.inbox AS i SET copies = i.copies + 1 WHERE i.id = earlier;
+        message_id := earlier;
+    ELSE
+        m.id := coalesce(m.id, nextval('planthub.message_id_seq'));
+        message_id := m.id;
+        PERFORM planthub.store_event(m, event, NULL, hash, false, verdict);
+    END IF;
+    outcome := verdict.outcome;
+    code := verdict.code;
+    violations := verdict.report;
+END
+$$;
+COMMENT ON FUNCTION planthub.receive_copy(planthub.inbound, jsonb, bytea, record, bigint) IS 'Internal: an event that says again, or otherwise, what an earlier one has said';
 
 -- Cases: what waits too long, by root cause.
 

@@ -19,6 +19,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.config_insert('unit', code, jsonb_build_object('code', code, 'name', name, 'dimension', dimension,
         'numerator', numerator, 'denominator', denominator, 'shift', shift, 'alias_of', alias_of));
+    PERFORM planthub.bring('unit', ARRAY[code]);
+    PERFORM planthub.retry_due();
 END
 $$;
 COMMENT ON FUNCTION planthub.create_unit(text, text, text, numeric, numeric, numeric, text) IS

@@ -78,7 +78,7 @@ BEGIN
             'value', $3, 'system', $4, 'scope', $5, 'valid_from', start)));
     END IF;
     number := currval('planthub.xref_id_seq');
-    PERFORM planthub.bring('xref', ARRAY[concat_ws('/', $1, $2)]);
+    PERFORM planthub.bring('xref', ARRAY[concat_ws('/', $1, $2), concat_ws('/', $1, $3 #>> '{}')]);
     PERFORM planthub.retry_due();
     RETURN number;
 END

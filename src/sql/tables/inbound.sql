@@ -91,6 +91,31 @@ COMMENT ON COLUMN planthub.source.clock_tolerance IS 'How far its clock may be a
 COMMENT ON CONSTRAINT source_uri_check ON planthub.source IS 'A source has 1 to 256 characters';
 COMMENT ON CONSTRAINT source_clock_tolerance_check ON planthub.source IS 'Use 0 to 1 day';
 
+CREATE TABLE planthub.source_mapping (
+    uri             text COLLATE "C" NOT NULL CHECK (length(uri) BETWEEN 1 AND 256),
+    type            text COLLATE "C" NOT NULL CHECK (length(type) BETWEEN 1 AND 256),
+    topic           text COLLATE "C" NOT NULL REFERENCES planthub.topic,
+    version         int NOT NULL CHECK (version > 0),
+    mapping         text COLLATE "C" NOT NULL CHECK (mapping <> ''),
+    xml             jsonb CHECK (jsonb_typeof(xml) = 'object'),
+    site_expression text CHECK (site_expression <> ''),
+    PRIMARY KEY (uri, type)
+);
+COMMENT ON TABLE planthub.source_mapping IS 'Sources whose events carry the data of another system: a mapping makes them what the contract wants, before anything else looks at them';
+COMMENT ON COLUMN planthub.source_mapping.uri IS 'The attribute "source" of the events';
+COMMENT ON COLUMN planthub.source_mapping.type IS 'The attribute "type" of the events, ours or that of the other system';
+COMMENT ON COLUMN planthub.source_mapping.topic IS 'The topic that they become';
+COMMENT ON COLUMN planthub.source_mapping.version IS 'Version of its contract that the mapping makes';
+COMMENT ON COLUMN planthub.source_mapping.mapping IS 'Mapping: a name (its active version for the site), name@3 or name@3:P1';
+COMMENT ON COLUMN planthub.source_mapping.xml IS 'The data are XML: options of planthub.xml_to_json(); null: JSON';
+COMMENT ON COLUMN planthub.source_mapping.site_expression IS 'JMESPath expression for the site that a document is about, as the system calls it, where the source sends for several; null: the event or what the mapping makes tells it';
+COMMENT ON CONSTRAINT source_mapping_uri_check ON planthub.source_mapping IS 'A source has 1 to 256 characters';
+COMMENT ON CONSTRAINT source_mapping_type_check ON planthub.source_mapping IS 'A type has 1 to 256 characters';
+COMMENT ON CONSTRAINT source_mapping_version_check ON planthub.source_mapping IS 'Versions count from 1';
+COMMENT ON CONSTRAINT source_mapping_mapping_check ON planthub.source_mapping IS 'Name a mapping';
+COMMENT ON CONSTRAINT source_mapping_xml_check ON planthub.source_mapping IS 'Use an object of options, {} for none';
+COMMENT ON CONSTRAINT source_mapping_site_expression_check ON planthub.source_mapping IS 'Use an expression, or null';
+
 CREATE TABLE planthub.topic_source (
     topic   text COLLATE "C" NOT NULL REFERENCES planthub.topic,
     sender  text COLLATE "C" NOT NULL,
@@ -217,7 +242,8 @@ CREATE TABLE planthub.inbox (
     business_key text COLLATE "C",
     hash         bytea,
     violations   jsonb,
-    event        jsonb NOT NULL
+    event        jsonb NOT NULL,
+    mapping      text COLLATE "C"
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX inbox_identity ON planthub.inbox (source, event_id) WHERE owns;
 CREATE UNIQUE INDEX inbox_business_key ON planthub.inbox (source, topic, business_key) WHERE business_key IS NOT NULL;
@@ -238,9 +264,10 @@ COMMENT ON COLUMN planthub.inbox.key IS 'Ordering key';
 COMMENT ON COLUMN planthub.inbox.source IS 'CloudEvents source';
 COMMENT ON COLUMN planthub.inbox.event_id IS 'CloudEvents id';
 COMMENT ON COLUMN planthub.inbox.business_key IS 'Identity of the fact for its source; null when the topic has none, and after a rejection, which leaves it free for the corrected fact';
-COMMENT ON COLUMN planthub.inbox.hash IS 'SHA-256 of topic, time and data in canonical form';
+COMMENT ON COLUMN planthub.inbox.hash IS 'SHA-256 of topic, time and data as they were sent, in canonical form';
 COMMENT ON COLUMN planthub.inbox.violations IS 'Rules not met: code, outcome, pointer, detail, hint';
 COMMENT ON COLUMN planthub.inbox.event IS 'The event as it arrived';
+COMMENT ON COLUMN planthub.inbox.mapping IS 'Mapping that translated its data when it was last evaluated, a version such as name@3; null: they came as the contract wants them';
 
 CREATE TABLE planthub.parked (
     message_id bigint PRIMARY KEY,
@@ -318,6 +345,6 @@ COMMENT ON COLUMN planthub.reversal.reason IS 'Reason given';
 COMMENT ON COLUMN planthub.reversal.event_time IS 'When it was reversed, says the sender';
 COMMENT ON COLUMN planthub.reversal.recorded_at IS 'When the hub recorded it';
 
-INSERT INTO planthub.table_class VALUES ('source', 'local'), ('topic_source', 'reference'), ('attribute_owner', 'reference'),
+INSERT INTO planthub.table_class VALUES ('source', 'local'), ('source_mapping', 'local'), ('topic_source', 'reference'), ('attribute_owner', 'reference'),
     ('effect', 'local'), ('rule', 'reference'), ('rule_check', 'local'), ('policy', 'reference'), ('site_policy', 'reference'),
     ('inbox', 'engine'), ('parked', 'engine'), ('case', 'engine'), ('reversal', 'wide');

@@ -1,0 +1,85 @@
+-- Sources whose data a mapping translates before contract and rules.
+SET client_min_messages = warning;
+
+-- Runs a statement and shows its error with all fields.
+CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    state text; message text; detail text; hint text;
+BEGIN
+    EXECUTE statement;
+    RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RETURN concat_ws(E'\n', state || ' ' || message, 'DETAIL ' || nullif(detail, ''), 'HINT ' || nullif(hint, ''));
+END
+$$;
+\pset format unaligned
+\pset tuples_only on
+SELECT planthub.create_site('P1', timezone => 'Europe/Berlin'), planthub.create_site('P2');
+SELECT planthub.create_system('erp', 'erp'), planthub.create_system('mes', 'mes', site => 'P1');
+SELECT planthub.set_source('urn:erp', 'erp'), planthub.set_source('urn:mes', 'mes', 'P1');
+SELECT planthub.create_endpoint('mes-in', 'mes', 'http://127.0.0.1/'), planthub.create_route('all', '#', 'mes-in');
+SELECT planthub.create_topic('plant_x.read'), planthub.create_topic('plant_x.free'), planthub.allow_topic('plant_x.read', 'mes'), planthub.allow_topic('plant_x.read', 'erp');
+SELECT planthub.register_contract('plant_x.read', '{"type": "object", "required": ["meter", "value"], "additionalProperties": false,
+    "properties": {"site": {"type": "string"}, "meter": {"type": "string"}, "value": {"type": "number", "minimum": 0}, "by": {"type": "string"}}}', version => 1);
+SELECT planthub.activate_contract('plant_x.read', 1);
+SELECT planthub.create_xref_set('meter');
+SELECT planthub.create_mapping('read-in', $m${"meter": "=xref('meter', Zaehler)", "value": "=number(Wert, ',')", "site": "=Werk", "by": "=$env.system"}$m$, contract_out => 'plant_x.read@1');
+SELECT planthub.activate_mapping('read-in', 1);
+
+CREATE FUNCTION pg_temp.send(system text, id text, data jsonb, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', r.outcome, coalesce(r.code, '-'), (
+        SELECT string_agg(concat_ws(' ', v->>'code', v->>'pointer', v#>>'{waits_for,kind}', v#>>'{waits_for,key}', v->>'detail'), '; ' ORDER BY n)
+        FROM jsonb_array_elements(r.violations) WITH ORDINALITY AS v (v, n)))
+    FROM planthub.receive(jsonb_build_object('specversion', '1.0', 'id', id, 'source', 'urn:' || system, 'type', 'planthub.plant_x.read.v1',
+        'time', '2026-01-15T10:00:00+01:00', 'recordedtime', '2026-01-15T10:00:00+01:00', 'datacontenttype', 'application/json',
+        'dataschema', 'urn:planthub:schema:plant_x.read:1', 'partitionkey', 'k', 'correlationid', 'c', 'data', data) || more) AS r
+$$;
+CREATE VIEW pg_temp.result AS
+    SELECT i.event_id, i.outcome, i.code, i.site, i.attempts, i.mapping, m.site AS message_site, m.data FROM planthub.inbox AS i LEFT JOIN planthub.message AS m USING (id) ORDER BY i.id;
+
+-- The verb
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:none', 'plant_x.read', 'read-in')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.none', 'read-in')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'none')$$);
+-- without a mapping, the data must be as the contract wants them; the sender is remembered now
+SELECT pg_temp.send('mes', 'a', '{"meter": "M", "value": 1}');
+SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-in'), planthub.set_source_mapping('urn:erp', 'plant_x.read', 'read-in');
+
+-- Data that would keep the contract are foreign all the same
+SELECT pg_temp.send('mes', 'b', '{"meter": "M", "value": 1}');
+-- a code that is not known yet: it waits for it, and what arrives again in between is a copy
+SELECT pg_temp.send('mes', 'c', '{"Zaehler": "Z1", "Wert": "1,50"}');
+SELECT pg_temp.send('mes', 'c', '{"Zaehler": "Z1", "Wert": "1,50"}');
+SELECT pg_temp.send('mes', 'c', '{"Zaehler": "Z1", "Wert": "1,51"}');
+SELECT event_id, code, kind, key FROM planthub.parked_event;
+SELECT planthub.set_xref('meter', 'Z1', '"M1"', system => 'mes') > 0;
+-- what the data lack, or what is not in the language of the mapping; what the contract does not allow
+SELECT pg_temp.send('mes', 'd', '{"Zaehler": "Z1", "Wert": "viel"}');
+SELECT pg_temp.send('mes', 'e', '{"Zaehler": "Z2", "Wert": "viel"}');
+SELECT pg_temp.send('mes', 'f', '{"Zaehler": "Z1", "Wert": "-1"}');
+SELECT pg_temp.send('mes', 'f', '{"Zaehler": "Z1", "Wert": "-1"}');
+-- the site: of the source, of the data when they are translated; a foreign member of that name means nothing
+SELECT pg_temp.send('mes', 'g', '{"Zaehler": "Z1", "Wert": "2", "site": {"x": 1}}');
+SELECT pg_temp.send('mes', 'h', '{"Zaehler": "Z1", "Wert": "2", "Werk": "P2"}');
+SELECT planthub.set_xref('meter', 'Z9', '"M9"', system => 'erp') > 0;
+SELECT pg_temp.send('erp', 'i', '{"Zaehler": "Z9", "Wert": "2", "Werk": "P2"}');
+SELECT * FROM pg_temp.result;
+
+-- A new version: an event that was refused is translated anew, one that was applied stays
+SELECT planthub.create_mapping('read-in', $m${"meter": "=nz(xref('meter', Zaehler), 'none')", "value": "=abs(number(Wert, ','))"}$m$);
+SELECT planthub.activate_mapping('read-in', 2);
+SELECT pg_temp.send('mes', 'f', '{"Zaehler": "Z1", "Wert": "-1"}');
+SELECT pg_temp.send('mes', 'c', '{"Zaehler": "Z1", "Wert": "1,50"}');
+SELECT * FROM pg_temp.result WHERE event_id IN ('c', 'f');
+-- the same fact under another name: the business key is in what the mapping gives
+INSERT INTO planthub.effect (topic, function, business_key) VALUES ('plant_x.read', 'public.read_effect', '{meter,value}');
+CREATE FUNCTION public.read_effect(planthub.inbound) RETURNS planthub.violation[] LANGUAGE sql AS 'SELECT NULL::planthub.violation[]';
+SELECT pg_temp.send('mes', 'j', '{"Zaehler": "Z1", "Wert": "7"}');
+SELECT pg_temp.send('mes', 'k', '{"Zaehler": "Z1", "Wert": "-7"}');
+SELECT event_id, business_key FROM planthub.inbox WHERE event_id IN ('j', 'k') ORDER BY id;
+-- no mapping any more; a source that goes takes its mappings with it
+SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', NULL);
+SELECT pg_temp.send('mes', 'l', '{"meter": "M", "value": 3}');
+SELECT planthub.drop_source('urn:erp');
+SELECT count(*) FROM planthub.source_mapping;

@@ -1,0 +1,344 @@
+-- foreign: events that carry the data of another system.  A mapping makes them what the contract wants, before anything
+-- else looks at them.  Re-runnable.
+
+CREATE OR REPLACE FUNCTION planthub.set_source_mapping(uri text, topic text, mapping text, version int DEFAULT NULL, type text DEFAULT NULL,
+    xml jsonb DEFAULT NULL, site_expression text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    number    int := $4;
+    sent_as   text;
+    described jsonb;
+    waiting   text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM planthub.source AS s WHERE s.uri = $1) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('source "%s" does not exist', $1),
+            HINT = 'Register it with planthub.set_source().';
+    END IF;
+    PERFORM planthub.config_require('topic', $2);
+    IF $3 IS NOT NULL THEN
+        PERFORM planthub.check_route_mapping($3);
+        PERFORM planthub.check_condition($7);
+        IF $6 IS NOT NULL THEN
+            PERFORM planthub.xml_to_json('<x/>', $6);
+        END IF;
+        SELECT split_part(m.contract_out, '@', 2)::int INTO number FROM planthub.mapping AS m
+        WHERE $4 IS NULL AND m.name = split_part($3, '@', 1) AND split_part(m.contract_out, '@', 1) = $2
+        ORDER BY m.status = 'active' DESC, m.version DESC LIMIT 1;
+    END IF;
+    number := coalesce(number, $4, (SELECT max(k.version) FROM planthub.contract AS k WHERE k.topic = $2 AND k.status = 'active'), 1);
+    sent_as := coalesce($5, format('planthub.%s.v%s', $2, number));
+    IF $3 IS NULL THEN
+        SELECT string_agg(p.message_id::text, ', ' ORDER BY p.message_id) INTO waiting
+        FROM planthub.parked AS p JOIN planthub.inbox AS i ON i.id = p.message_id
+        WHERE i.source = $1 AND i.event->>'type' = sent_as AND i.mapping IS NOT NULL;
+        PERFORM planthub.config_require_unused('source mapping', sent_as, 'parked events', left(waiting, 200));
+    END IF;
+    DELETE FROM planthub.source_mapping AS m WHERE m.uri = $1 AND m.type = sent_as;
+    IF $3 IS NOT NULL THEN
+        INSERT INTO planthub.source_mapping (uri, type, topic, version, mapping, xml, site_expression) VALUES ($1, sent_as, $2, number, $3, $6, $7);
+    ELSIF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('source "%s" has no mapping for type "%s"', $1, sent_as),
+            HINT = 'Look in the table planthub.source_mapping.';
+    END IF;
+    PERFORM planthub.log_operation('set_source_mapping', jsonb_strip_nulls(jsonb_build_object('uri', $1, 'type', sent_as, 'topic', $2,
+        'version', number, 'mapping', $3, 'xml', $6, 'site_expression', $7)), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.set_source_mapping(text, text, text, int, text, jsonb, text) IS
+'Says which mapping translates the data of a source into a topic, before anything else looks at them: a name (its active version for the site), name@3 or name@3:P1; null: no mapping any more.  version: of the contract, else that of the mapping, else the newest; type: CloudEvents type under which the source sends them, else planthub.<topic>.v<version>; xml: the data are XML, read with these options of planthub.xml_to_json(); site_expression: JMESPath expression for the site that a document is about, as the system calls it, for sources that send for several';
+
+-- Opening
+
+CREATE OR REPLACE FUNCTION planthub.source_mapping_of(event jsonb) RETURNS planthub.source_mapping
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found planthub.source_mapping;
+BEGIN
+    SELECT * INTO found FROM planthub.source_mapping AS s WHERE s.uri = event->>'source' AND s.type = event->>'type';
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION planthub.source_mapping_of(jsonb) IS 'Internal: the mapping for an event, all null when its data come as the contract wants them';
+
+-- CloudEvents asks for id, source and type only.  What follows from the data is not known yet.
+CREATE OR REPLACE FUNCTION planthub.foreign_envelope(event jsonb, s planthub.source_mapping, arrived timestamptz) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    moment constant text := to_char(arrived AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+BEGIN
+    RETURN jsonb_build_object('time', moment, 'recordedtime', moment, 'partitionkey', concat('id:', event->>'id'), 'correlationid', concat('id:', event->>'id'))
+        || (event - '{data_base64,datacontenttype}'::text[])
+        || jsonb_build_object('type', format('planthub.%s.v%s', s.topic, s.version),
+            'dataschema', format('urn:planthub:schema:%s:%s', s.topic, s.version), 'data', '{}'::jsonb);
+END
+$$;
+COMMENT ON FUNCTION planthub.foreign_envelope(jsonb, planthub.source_mapping, timestamptz) IS 'Internal: envelope of an event with the data of another system, with what the hub needs';
+
+-- What comes before the identity of an event is established.  Without violations, m.data is null when a mapping has to
+-- make them; s is that mapping then.
+CREATE OR REPLACE FUNCTION planthub.open_closely(event jsonb, OUT m planthub.inbound, OUT s planthub.source_mapping, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    checked record;
+BEGIN
+    violations := planthub.check_envelope(event);
+    IF violations IS NULL THEN
+        m := planthub.open_event(event);
+        checked := planthub.check_source(event, m);
+        m := checked.m;
+        IF NOT checked.is_foreign THEN
+            violations := coalesce(checked.violations, planthub.check_contract(event, m));
+            RETURN;
+        END IF;
+    END IF;
+    s := planthub.source_mapping_of(event);
+    IF s.uri IS NULL THEN
+        m.site := '*';
+        m.source := left(event->>'source', 256);
+        m.event_id := left(event->>'id', 128);
+        RETURN;
+    END IF;
+    checked := planthub.open_foreign(event, s, clock_timestamp());
+    m := checked.m;
+    violations := checked.violations;
+END
+$$;
+COMMENT ON FUNCTION planthub.open_closely(jsonb) IS 'Internal: envelope, sender and contract of an event, and the mapping that its data need';
+
+CREATE OR REPLACE FUNCTION planthub.open_foreign(event jsonb, s planthub.source_mapping, arrived timestamptz, OUT m planthub.inbound, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    envelope constant jsonb := planthub.foreign_envelope(event, s, arrived);
+    checked  record;
+BEGIN
+    violations := CASE WHEN s.uri IS NULL THEN planthub.violation('SOURCE_NOT_AUTHORISED', '/type',
+                           format('Source "%s" has no mapping for type "%s" any more.', event->>'source', event->>'type'))
+                       ELSE planthub.check_envelope(envelope, event) END;
+    IF violations IS NOT NULL THEN
+        m.site := '*';
+        m.source := left(event->>'source', 256);
+        m.event_id := left(event->>'id', 128);
+        RETURN;
+    END IF;
+    m := planthub.open_event(envelope);
+    m.data := NULL;
+    checked := planthub.check_source(envelope, m, true);
+    m := checked.m;
+    violations := checked.violations;
+END
+$$;
+COMMENT ON FUNCTION planthub.open_foreign(jsonb, planthub.source_mapping, timestamptz) IS 'Internal: envelope and sender of an event with the data of another system';
+
+-- The hash is of what was sent: the sender knows nothing else, and what a mapping makes of it changes with its versions.
+CREATE OR REPLACE FUNCTION planthub.foreign_hash(event jsonb, topic text) RETURNS bytea
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT planthub.event_hash(topic, coalesce(planthub.event_instant(event->>'time'), 'epoch'),
+        pg_catalog.jsonb_build_object('data', event->'data', 'data_base64', event->'data_base64'));
+END;
+COMMENT ON FUNCTION planthub.foreign_hash(jsonb, text) IS 'Internal: SHA-256 of an event with the data of another system, as they were sent';
+
+-- Translating
+
+CREATE OR REPLACE FUNCTION planthub.mapping_violations_in(errors jsonb) RETURNS planthub.violation[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT array_agg(ROW(
+                CASE WHEN e.value->>'retry' = 'after-data-fix' THEN 'MAPPING_MISSING'
+                     WHEN e.value->>'code' = 'ambiguous-code' THEN 'MAPPING_AMBIGUOUS' ELSE 'MAPPING_FAILED' END,
+                '/data' || coalesce(e.value->>'input', ''),
+                format('%s: %s, for "%s" (%s#%s%s).', e.value->>'code', e.value->>'message', e.value->>'at', e.value->>'mapping',
+                    e.value->>'template', ', column ' || (e.value->>'column')),
+                CASE WHEN e.value->>'retry' <> 'after-data-fix' THEN 'mapping' WHEN e.value ? 'set' THEN 'xref' ELSE 'unit' END,
+                CASE WHEN e.value->>'retry' <> 'after-data-fix' THEN split_part(e.value->>'mapping', '@', 1)
+                     ELSE concat_ws('/', e.value->>'set', e.value->>'key') END)::planthub.violation ORDER BY e.n)
+            FROM jsonb_array_elements(errors) WITH ORDINALITY AS e (value, n));
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_violations_in(jsonb) IS 'Internal: what a mapping found in the data of an event, as violations';
+
+CREATE OR REPLACE FUNCTION planthub.foreign_document(event jsonb, s planthub.source_mapping) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF s.xml IS NULL THEN
+        RETURN CASE WHEN event ? 'data_base64' THEN convert_from(decode(event->>'data_base64', 'base64'), 'UTF8')::jsonb ELSE event->'data' END;
+    ELSIF event ? 'data_base64' THEN
+        RETURN planthub.xml_to_json(decode(event->>'data_base64', 'base64'), s.xml);
+    ELSIF jsonb_typeof(event->'data') <> 'string' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_xml_document', MESSAGE = 'the data are not a string with a document in XML';
+    END IF;
+    RETURN planthub.xml_to_json(event->>'data', s.xml);
+END
+$$;
+COMMENT ON FUNCTION planthub.foreign_document(jsonb, planthub.source_mapping) IS 'Internal: the data of an event as JSON, what a mapping reads';
+
+-- The site that a document is about: a code of the cross-reference, or a site.
+CREATE OR REPLACE FUNCTION planthub.foreign_site(document jsonb, s planthub.source_mapping, m planthub.inbound, OUT site text, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name constant text := planthub.jmespath(s.site_expression, document) #>> '{}';
+    n    bigint;
+BEGIN
+    SELECT min(x.canonical), count(*) INTO site, n FROM planthub.xref_find('site', name, m.system, '*', NULL, m.event_time) AS x;
+    IF n > 1 THEN
+        violations := planthub.violation('MAPPING_AMBIGUOUS', '/data', format('Site "%s" of system "%s" has several entries in the cross-reference.', name, m.system));
+    ELSIF n = 0 THEN
+        SELECT x.code INTO site FROM planthub.site AS x WHERE x.code = name;
+        IF NOT FOUND THEN
+            violations := CASE WHEN name IS NULL THEN planthub.violation('MAPPING_FAILED', '/data', format('%s finds no site in the document.', s.site_expression),
+                    'mapping', split_part(s.mapping, '@', 1))
+                ELSE planthub.violation('MAPPING_MISSING', '/data', format('Site "%s" of system "%s" has no entry in the cross-reference.', name, m.system),
+                    'xref', 'site/' || name) END;
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.foreign_site(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: site that a document of another system is about';
+
+-- $env.received_at is the date of codes: like references in canonical data they hold at the time of the event.  What
+-- fails here is kept with the event: the sender did nothing wrong when a version of a mapping is gone.
+CREATE OR REPLACE FUNCTION planthub.translate_event(event jsonb, s planthub.source_mapping, INOUT m planthub.inbound, OUT mapping text, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    document jsonb;
+    place    record;
+    done     record;
+    detail   text;
+BEGIN
+    mapping := s.mapping;
+    document := planthub.foreign_document(event, s);
+    IF s.site_expression IS NOT NULL AND m.site = '*' THEN
+        place := planthub.foreign_site(document, s, m);
+        violations := place.violations;
+        IF violations IS NOT NULL THEN
+            RETURN;
+        END IF;
+        m.site := place.site;
+        SELECT z.timezone INTO m.timezone FROM planthub.site AS z WHERE z.code = m.site;
+    END IF;
+    done := planthub.translate(s.mapping, document, m.site, jsonb_build_object('received_at', to_jsonb(m.event_time), 'time', coalesce(event->'time', to_jsonb(m.event_time)),
+        'system', m.system, 'site', m.site, 'topic', m.topic, 'type', s.type, 'source', m.source, 'id', m.event_id, 'subject', m.subject, 'key', m.key,
+        'timezone', m.timezone));
+    mapping := done.version;
+    m.data := done.output;
+    violations := planthub.mapping_violations_in(done.errors);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^(25|40|53|57|58|XX)' OR SQLSTATE = '55P03' THEN
+        RAISE;      -- it is the transaction that failed
+    END IF;
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    violations := planthub.violation('MAPPING_FAILED', CASE WHEN event ? 'data_base64' THEN '/data_base64' ELSE '/data' END,
+        format('%s (SQLSTATE %s).', concat_ws(': ', SQLERRM, rtrim(nullif(detail, ''), '.')), SQLSTATE), 'mapping', split_part(s.mapping, '@', 1));
+END
+$$;
+COMMENT ON FUNCTION planthub.translate_event(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: applies the mapping of its source to the data of an event';
+
+-- The order of a site has one key whatever system sends it; what is about nothing known is ordered as the sender says.
+CREATE OR REPLACE FUNCTION planthub.finish_foreign(event jsonb, s planthub.source_mapping, INOUT m planthub.inbound, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    envelope jsonb := planthub.foreign_envelope(event, s, m.event_time);
+    checked  record;
+BEGIN
+    IF jsonb_typeof(m.data) <> 'object' THEN
+        violations := planthub.violation('MAPPING_FAILED', '/data', 'The mapping does not make an object.', 'mapping', split_part(s.mapping, '@', 1));
+        RETURN;
+    END IF;
+    IF s.site_expression IS NOT NULL AND NOT event ? 'site' AND NOT m.data ? 'site' THEN
+        envelope := envelope || jsonb_build_object('site', m.site);
+    END IF;
+    m.key := coalesce(event->>'partitionkey', 'mo:' || (m.data->>'order'), 'dlv:' || (m.data->>'delivery'), event->>'subject', m.key);
+    m.correlation_id := coalesce(event->>'correlationid', m.key);
+    checked := planthub.check_source(envelope, m);
+    m := checked.m;
+    violations := coalesce(checked.violations, planthub.check_contract(envelope, m));
+END
+$$;
+COMMENT ON FUNCTION planthub.finish_foreign(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: what follows from the data of an event after a mapping has made them: site, key, contract';
+
+-- Evaluating
+
+-- A source that sends for several sites: only what a mapping makes may tell the site, whose version of the mapping, codes
+-- and time zone count then.
+CREATE OR REPLACE FUNCTION planthub.make_canonical(event jsonb, s planthub.source_mapping, INOUT m planthub.inbound, OUT mapping text, OUT violations planthub.violation[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    start constant planthub.inbound := m;
+    done  record;
+    made  record;
+BEGIN
+    FOR pass IN 1 .. 2 LOOP
+        done := planthub.translate_event(event, s, m);
+        m := done.m;
+        mapping := done.mapping;
+        violations := done.violations;
+        EXIT WHEN violations IS NOT NULL;
+        made := planthub.finish_foreign(event, s, m);
+        violations := made.violations;
+        EXIT WHEN (made.m).site = m.site OR violations IS NOT NULL OR pass = 2;
+        m := start;
+        m.site := (made.m).site;
+        m.timezone := (made.m).timezone;
+    END LOOP;
+    IF done.violations IS NULL THEN
+        m := made.m;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.make_canonical(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: makes the data of another system what the contract of the topic wants';
+
+-- An event that waits for an entry must not miss one that is made at this moment, see evaluate_or_park().  outcome null:
+-- another transaction is working on its ordering key.  earlier: an event that has told the same fact.
+CREATE OR REPLACE FUNCTION planthub.evaluate_event(event jsonb, INOUT m planthub.inbound, s planthub.source_mapping, hash bytea, waived text[], patience int,
+    OUT outcome text, OUT code text, OUT report jsonb, OUT mapping text, OUT key text, OUT earlier bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    start   constant planthub.inbound := m;
+    made    record;
+    found   planthub.violation[];
+    verdict record;
+    same    boolean;
+    locked  text[];
+BEGIN
+    WHILE s.uri IS NOT NULL LOOP
+        made := planthub.make_canonical(event, s, start);
+        m := made.m;
+        mapping := made.mapping;
+        found := made.violations;
+        EXIT WHEN found IS NULL;
+        verdict := planthub.judge(m, found);
+        EXIT WHEN verdict.outcome <> 'parked' OR locked @> ARRAY[concat(verdict.kind, ' ', verdict.key)];
+        PERFORM planthub.lock_things(verdict.kind, ARRAY[verdict.key]);
+        locked := locked || concat(verdict.kind, ' ', verdict.key);
+    END LOOP;
+    IF s.uri IS NOT NULL AND found IS NULL THEN
+        IF NOT planthub.lock_event(m.site, m.key, m.data->>'order', patience) THEN
+            RETURN;
+        END IF;
+        key := planthub.business_key_of(m);
+        SELECT i.id, i.hash = hash INTO earlier, same FROM planthub.inbox AS i
+        WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = key AND i.id <> m.id;
+        IF earlier IS NOT NULL THEN
+            key := NULL;
+            found := planthub.violation(CASE WHEN same THEN 'DUPLICATE_IGNORED' ELSE 'DUPLICATE_CONFLICT' END, '/data',
+                format('Event %s has the same business key and %s content.', earlier, CASE WHEN same THEN 'the same' ELSE 'another' END));
+            verdict := planthub.judge(m, found);
+        END IF;
+    END IF;
+    IF found IS NULL THEN
+        verdict := planthub.evaluate_or_park(m, waived);
+        m := verdict.m;
+    ELSIF verdict.outcome = 'parked' THEN
+        PERFORM planthub.park(m, verdict.code, verdict.kind, verdict.key, waived);
+    END IF;
+    outcome := verdict.outcome;
+    code := verdict.code;
+    report := verdict.report;
+END
+$$;
+COMMENT ON FUNCTION planthub.evaluate_event(jsonb, planthub.inbound, planthub.source_mapping, bytea, text[], int) IS 'Internal: makes the data of an event what the contract wants where its source has a mapping, then evaluates it or lets it wait';
