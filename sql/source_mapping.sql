@@ -78,6 +78,62 @@ CREATE FUNCTION public.read_effect(planthub.inbound) RETURNS planthub.violation[
 SELECT pg_temp.send('mes', 'j', '{"Zaehler": "Z1", "Wert": "7"}');
 SELECT pg_temp.send('mes', 'k', '{"Zaehler": "Z1", "Wert": "-7"}');
 SELECT event_id, business_key FROM planthub.inbox WHERE event_id IN ('j', 'k') ORDER BY id;
+-- What waits, and what lets it go: a unit; an entry for the way back; a mapping that was wrong
+SELECT planthub.create_mapping('read-in', $m${"meter": "=xref('meter', Zaehler)", "value": "=unit(number(Wert, ','), Einheit, 'MTR')", "by": "=nz(xref_back('meter', Wer), null)"}$m$);
+SELECT planthub.activate_mapping('read-in', 3), planthub.set_policy('P1', 'mapping_failed', 'park');
+SELECT pg_temp.send('mes', 'n', '{"Zaehler": "Z1", "Wert": "3", "Einheit": "ELL"}');
+SELECT pg_temp.send('mes', 'o', '{"Zaehler": "Z1", "Wert": "4", "Einheit": "MTR", "Wer": "CANON"}');
+SELECT pg_temp.send('mes', 'p', '{"Zaehler": "Z1", "Wert": "fünf", "Einheit": "MTR"}');
+SELECT pg_temp.send('mes', 'q', '{"Zaehler": "Z7", "Wert": "6", "Einheit": "MTR"}');
+SELECT event_id, code, kind, key FROM planthub.parked_event ORDER BY message_id;
+SELECT planthub.create_unit('ELL', 'ell', 'length', 1, 2), planthub.set_xref('meter', 'THEIRS', '"CANON"', system => 'mes') > 0;
+SELECT * FROM pg_temp.result WHERE event_id >= 'n';
+-- a version that is right, through a mapping that it includes
+SELECT planthub.create_mapping('read-value', $m$"=number(replace(Wert, 'fünf', '5'))"$m$), planthub.activate_mapping('read-value', 1);
+SELECT planthub.create_mapping('read-in', $m${"meter": "=xref('meter', Zaehler, 'M?')", "value": {"$use": "read-value"}}$m$);
+SELECT planthub.activate_mapping('read-in', 4);
+SELECT * FROM pg_temp.result WHERE event_id >= 'n';
+SELECT pg_temp.send('mes', 'r', '{"Zaehler": "Z1", "Wert": "sechs"}');
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', NULL)$$);
+SELECT planthub.create_mapping('read-value', $m$"=number(replace(Wert, 'sechs', '66'))"$m$), planthub.activate_mapping('read-value', 2);
+SELECT * FROM pg_temp.result WHERE event_id >= 'r';
+-- another mapping for the source
+SELECT pg_temp.send('mes', 's', '{"Zaehler": "Z1", "Wert": "sieben"}');
+SELECT planthub.create_mapping('read-anew', $m${"meter": "M7", "value": "=nz(Nummer, `77`)"}$m$), planthub.activate_mapping('read-anew', 1), planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew');
+SELECT * FROM pg_temp.result WHERE event_id >= 's';
+-- a decision of people, after which the version of the moment counts
+SELECT pg_temp.send('mes', 't', '{"Nummer": 1}', '{"time": "2020-01-15T10:00:00+01:00"}');
+SELECT planthub.create_mapping('read-anew', $m${"meter": "M8", "value": "=nz(Nummer, `88`)"}$m$), planthub.activate_mapping('read-anew', 2);
+SELECT r.* FROM planthub.inbox AS i, planthub.release_parked(i.id) AS r WHERE event_id = 't';
+SELECT event_id, outcome, attempts, mapping FROM planthub.inbox WHERE event_id = 't';
+
+-- What is in use is not retired
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('read-value')$$);
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('read-anew')$$);
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('read-in')$$);
+SELECT planthub.create_mapping('out', '"=@"'), planthub.activate_mapping('out', 1), planthub.alter_route('all', mapping => 'out', response_mapping => 'out');
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('out')$$);
+SELECT planthub.alter_route('all', mapping => 'out@1', response_mapping => '');
+CREATE TABLE public.rows (id int PRIMARY KEY);
+SELECT planthub.create_collector('rows', 'urn:mes', 'plant_x.free', 'public.rows', 'out');
+SELECT pg_temp.try($$SELECT planthub.retire_mapping('out')$$);
+SELECT planthub.drop_collector('rows'), planthub.retire_mapping('out');
+-- a version of the site may go when there is one of the enterprise
+SELECT planthub.create_mapping('read-anew', $m${"value": 99}$m$, site => 'P1', base => 2), planthub.activate_mapping('read-anew', 1, 'P1');
+SELECT pg_temp.send('mes', 'u', '{}');
+SELECT planthub.retire_mapping('read-anew', 'P1');
+SELECT pg_temp.send('mes', 'v', '{}', '{"time": "2026-01-15T10:00:01+01:00"}');
+SELECT event_id, outcome, mapping FROM planthub.inbox WHERE event_id IN ('u', 'v') ORDER BY id;
+
+-- A verb that is not used well
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', NULL, 'read-anew')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', xml => '{"arrays": 1}')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', xml => '1')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', site_expression => 'a.')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', env => '[]')$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', version => 0)$$);
+SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', NULL)$$);
+
 -- no mapping any more; a source that goes takes its mappings with it
 SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', NULL);
 SELECT pg_temp.send('mes', 'l', '{"meter": "M", "value": 3}');

@@ -1,54 +1,76 @@
 -- foreign: events that carry the data of another system.  A mapping makes them what the contract wants, before anything
 -- else looks at them.  Re-runnable.
 
+-- Version of the contract that a mapping makes for a topic: what it says itself, else the newest.
+CREATE OR REPLACE FUNCTION planthub.made_version(mapping text, topic text) RETURNS int
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN coalesce(
+        (SELECT split_part(m.contract_out, '@', 2)::int FROM planthub.mapping AS m
+         WHERE m.name = split_part($1, '@', 1) AND split_part(m.contract_out, '@', 1) = $2
+         ORDER BY m.status = 'active' DESC, m.version DESC LIMIT 1),
+        (SELECT max(k.version) FROM planthub.contract AS k WHERE k.topic = $2 AND k.status = 'active'), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.made_version(text, text) IS 'Internal: version of the contract of a topic that a mapping makes';
+
 CREATE OR REPLACE FUNCTION planthub.set_source_mapping(uri text, topic text, mapping text, version int DEFAULT NULL, type text DEFAULT NULL,
-    xml jsonb DEFAULT NULL, site_expression text DEFAULT NULL) RETURNS void
+    xml jsonb DEFAULT NULL, site_expression text DEFAULT NULL, env jsonb DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    number    int := $4;
-    sent_as   text;
-    described jsonb;
-    waiting   text;
+    number  constant int := CASE WHEN $2 IS NOT NULL THEN coalesce($4, planthub.made_version($3, $2)) END;
+    sent_as constant text := coalesce($5, format('planthub.%s.v%s', $2, number));
+    waiting text;
 BEGIN
     IF NOT EXISTS (SELECT FROM planthub.source AS s WHERE s.uri = $1) THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('source "%s" does not exist', $1),
             HINT = 'Register it with planthub.set_source().';
+    ELSIF $2 IS NULL AND $5 IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'topic and type must not both be null',
+            HINT = 'Name the type under which the source sends, where the mapping tells the topic.';
+    ELSIF $2 IS NOT NULL THEN
+        PERFORM planthub.config_require('topic', $2);
     END IF;
-    PERFORM planthub.config_require('topic', $2);
     IF $3 IS NOT NULL THEN
+        -- retire_mapping() must see this row, or this see what it has done
+        PERFORM pg_advisory_xact_lock(hashtextextended('planthub.mapping ' || split_part($3, '@', 1), 0));
         PERFORM planthub.check_route_mapping($3);
         PERFORM planthub.check_condition($7);
         IF $6 IS NOT NULL THEN
             PERFORM planthub.xml_to_json('<x/>', $6);
         END IF;
-        SELECT split_part(m.contract_out, '@', 2)::int INTO number FROM planthub.mapping AS m
-        WHERE $4 IS NULL AND m.name = split_part($3, '@', 1) AND split_part(m.contract_out, '@', 1) = $2
-        ORDER BY m.status = 'active' DESC, m.version DESC LIMIT 1;
-    END IF;
-    number := coalesce(number, $4, (SELECT max(k.version) FROM planthub.contract AS k WHERE k.topic = $2 AND k.status = 'active'), 1);
-    sent_as := coalesce($5, format('planthub.%s.v%s', $2, number));
-    IF $3 IS NULL THEN
+    ELSE
         SELECT string_agg(p.message_id::text, ', ' ORDER BY p.message_id) INTO waiting
         FROM planthub.parked AS p JOIN planthub.inbox AS i ON i.id = p.message_id
         WHERE i.source = $1 AND i.event->>'type' = sent_as AND i.mapping IS NOT NULL;
-        PERFORM planthub.config_require_unused('source mapping', sent_as, 'parked events', left(waiting, 200));
+        IF waiting IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+                MESSAGE = format('mapping of source "%s" is in use', $1),
+                DETAIL = format('Parked events of type %s wait to be translated: %s.', sent_as, left(waiting, 200)),
+                HINT = 'Release or reject them first, see planthub.parked_event.';
+        END IF;
     END IF;
     DELETE FROM planthub.source_mapping AS m WHERE m.uri = $1 AND m.type = sent_as;
     IF $3 IS NOT NULL THEN
-        INSERT INTO planthub.source_mapping (uri, type, topic, version, mapping, xml, site_expression) VALUES ($1, sent_as, $2, number, $3, $6, $7);
+        PERFORM planthub.config_insert('source_mapping', sent_as, jsonb_build_object('uri', $1, 'type', sent_as, 'topic', $2, 'version', number,
+            'mapping', $3, 'xml', $6, 'site_expression', $7, 'env', coalesce($8, '{}')));
+        UPDATE planthub.parked AS p SET due = true FROM planthub.inbox AS i
+        WHERE i.id = p.message_id AND i.source = $1 AND i.event->>'type' = sent_as AND i.mapping IS NOT NULL;
+        PERFORM planthub.retry_due();
     ELSIF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
             MESSAGE = format('source "%s" has no mapping for type "%s"', $1, sent_as),
             HINT = 'Look in the table planthub.source_mapping.';
+    ELSE
+        PERFORM planthub.log_operation('set_source_mapping', jsonb_build_object('uri', $1, 'type', sent_as, 'mapping', NULL), 1);
     END IF;
-    PERFORM planthub.log_operation('set_source_mapping', jsonb_strip_nulls(jsonb_build_object('uri', $1, 'type', sent_as, 'topic', $2,
-        'version', number, 'mapping', $3, 'xml', $6, 'site_expression', $7)), 1);
 END
 $$;
-COMMENT ON FUNCTION planthub.set_source_mapping(text, text, text, int, text, jsonb, text) IS
-'Says which mapping translates the data of a source into a topic, before anything else looks at them: a name (its active version for the site), name@3 or name@3:P1; null: no mapping any more.  version: of the contract, else that of the mapping, else the newest; type: CloudEvents type under which the source sends them, else planthub.<topic>.v<version>; xml: the data are XML, read with these options of planthub.xml_to_json(); site_expression: JMESPath expression for the site that a document is about, as the system calls it, for sources that send for several';
+COMMENT ON FUNCTION planthub.set_source_mapping(text, text, text, int, text, jsonb, text, jsonb) IS
+'Says which mapping translates the data of a source, before anything else looks at them: a name (its active version for the site), name@3 or name@3:P1; null: no mapping any more.  topic: what they become; null: the mapping makes members of the event, topic and data, and time, subject, site, partitionkey, correlationid and causationid if it likes.  version: of the contract, else that of the mapping, else the newest; type: CloudEvents type under which the source sends them, else planthub.<topic>.v<version>; xml: the data are XML, read with these options of planthub.xml_to_json(); site_expression: JMESPath expression for the site that a document is about, as the system calls it, for sources that send for several; env: members of $env that the documents do not say';
 
 -- Opening
 
@@ -71,8 +93,8 @@ DECLARE
 BEGIN
     RETURN jsonb_build_object('time', moment, 'recordedtime', moment, 'partitionkey', concat('id:', event->>'id'), 'correlationid', concat('id:', event->>'id'))
         || (event - '{data_base64,datacontenttype}'::text[])
-        || jsonb_build_object('type', format('planthub.%s.v%s', s.topic, s.version),
-            'dataschema', format('urn:planthub:schema:%s:%s', s.topic, s.version), 'data', '{}'::jsonb);
+        || jsonb_build_object('type', format('planthub.%s.v%s', coalesce(s.topic, 'not.known'), coalesce(s.version, 0)),
+            'dataschema', format('urn:planthub:schema:%s:%s', coalesce(s.topic, 'not.known'), coalesce(s.version, 0)), 'data', '{}'::jsonb);
 END
 $$;
 COMMENT ON FUNCTION planthub.foreign_envelope(jsonb, planthub.source_mapping, timestamptz) IS 'Internal: envelope of an event with the data of another system, with what the hub needs';
@@ -124,6 +146,7 @@ BEGIN
         RETURN;
     END IF;
     m := planthub.open_event(envelope);
+    m.topic := s.topic;
     m.data := NULL;
     checked := planthub.check_source(envelope, m, true);
     m := checked.m;
@@ -136,7 +159,7 @@ COMMENT ON FUNCTION planthub.open_foreign(jsonb, planthub.source_mapping, timest
 CREATE OR REPLACE FUNCTION planthub.foreign_hash(event jsonb, topic text) RETURNS bytea
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT planthub.event_hash(topic, coalesce(planthub.event_instant(event->>'time'), 'epoch'),
+    SELECT planthub.event_hash(coalesce(topic, ''), coalesce(planthub.event_instant(event->>'time'), 'epoch'),
         pg_catalog.jsonb_build_object('data', event->'data', 'data_base64', event->'data_base64'));
 END;
 COMMENT ON FUNCTION planthub.foreign_hash(jsonb, text) IS 'Internal: SHA-256 of an event with the data of another system, as they were sent';
@@ -163,7 +186,9 @@ COMMENT ON FUNCTION planthub.mapping_violations_in(jsonb) IS 'Internal: what a m
 CREATE OR REPLACE FUNCTION planthub.foreign_document(event jsonb, s planthub.source_mapping) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF s.xml IS NULL THEN
+    IF NOT event ?| '{data,data_base64}' THEN
+        RAISE EXCEPTION USING ERRCODE = 'data_exception', MESSAGE = 'the event has no data';
+    ELSIF s.xml IS NULL THEN
         RETURN CASE WHEN event ? 'data_base64' THEN convert_from(decode(event->>'data_base64', 'base64'), 'UTF8')::jsonb ELSE event->'data' END;
     ELSIF event ? 'data_base64' THEN
         RETURN planthub.xml_to_json(decode(event->>'data_base64', 'base64'), s.xml);
@@ -179,19 +204,19 @@ COMMENT ON FUNCTION planthub.foreign_document(jsonb, planthub.source_mapping) IS
 CREATE OR REPLACE FUNCTION planthub.foreign_site(document jsonb, s planthub.source_mapping, m planthub.inbound, OUT site text, OUT violations planthub.violation[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    name constant text := planthub.jmespath(s.site_expression, document) #>> '{}';
-    n    bigint;
+    wanted constant text := planthub.jmespath(s.site_expression, document) #>> '{}';
+    n      bigint;
 BEGIN
-    SELECT min(x.canonical), count(*) INTO site, n FROM planthub.xref_find('site', name, m.system, '*', NULL, m.event_time) AS x;
+    SELECT min(x.canonical), count(*) INTO site, n FROM planthub.xref_find('site', wanted, m.system, '*', NULL, m.event_time) AS x;
     IF n > 1 THEN
-        violations := planthub.violation('MAPPING_AMBIGUOUS', '/data', format('Site "%s" of system "%s" has several entries in the cross-reference.', name, m.system));
+        violations := planthub.violation('MAPPING_AMBIGUOUS', '/data', format('Site "%s" of system "%s" has several entries in the cross-reference.', wanted, m.system));
     ELSIF n = 0 THEN
-        SELECT x.code INTO site FROM planthub.site AS x WHERE x.code = name;
+        SELECT x.code INTO site FROM planthub.site AS x WHERE x.code = wanted;
         IF NOT FOUND THEN
-            violations := CASE WHEN name IS NULL THEN planthub.violation('MAPPING_FAILED', '/data', format('%s finds no site in the document.', s.site_expression),
+            violations := CASE WHEN wanted IS NULL THEN planthub.violation('MAPPING_FAILED', '/data', format('%s finds no site in the document.', s.site_expression),
                     'mapping', split_part(s.mapping, '@', 1))
-                ELSE planthub.violation('MAPPING_MISSING', '/data', format('Site "%s" of system "%s" has no entry in the cross-reference.', name, m.system),
-                    'xref', 'site/' || name) END;
+                ELSE planthub.violation('MAPPING_MISSING', '/data', format('Site "%s" of system "%s" has no entry in the cross-reference.', wanted, m.system),
+                    'xref', 'site/' || wanted) END;
         END IF;
     END IF;
 END
@@ -220,16 +245,13 @@ BEGIN
         m.site := place.site;
         SELECT z.timezone INTO m.timezone FROM planthub.site AS z WHERE z.code = m.site;
     END IF;
-    done := planthub.translate(s.mapping, document, m.site, jsonb_build_object('received_at', to_jsonb(m.event_time), 'time', coalesce(event->'time', to_jsonb(m.event_time)),
+    done := planthub.translate(s.mapping, document, m.site, s.env || jsonb_build_object('received_at', to_jsonb(m.event_time), 'time', coalesce(event->'time', to_jsonb(m.event_time)),
         'system', m.system, 'site', m.site, 'topic', m.topic, 'type', s.type, 'source', m.source, 'id', m.event_id, 'subject', m.subject, 'key', m.key,
         'timezone', m.timezone));
     mapping := done.version;
     m.data := done.output;
     violations := planthub.mapping_violations_in(done.errors);
-EXCEPTION WHEN OTHERS THEN
-    IF SQLSTATE ~ '^(25|40|53|57|58|XX)' OR SQLSTATE = '55P03' THEN
-        RAISE;      -- it is the transaction that failed
-    END IF;
+EXCEPTION WHEN data_exception OR program_limit_exceeded OR feature_not_supported OR undefined_object OR object_not_in_prerequisite_state THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
     violations := planthub.violation('MAPPING_FAILED', CASE WHEN event ? 'data_base64' THEN '/data_base64' ELSE '/data' END,
         format('%s (SQLSTATE %s).', concat_ws(': ', SQLERRM, rtrim(nullif(detail, ''), '.')), SQLSTATE), 'mapping', split_part(s.mapping, '@', 1));
@@ -237,28 +259,47 @@ END
 $$;
 COMMENT ON FUNCTION planthub.translate_event(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: applies the mapping of its source to the data of an event';
 
--- The order of a site has one key whatever system sends it; what is about nothing known is ordered as the sender says.
+-- What is about one order has the key of the order, whatever system sends it, unless the sender says otherwise.
 CREATE OR REPLACE FUNCTION planthub.finish_foreign(event jsonb, s planthub.source_mapping, INOUT m planthub.inbound, OUT violations planthub.violation[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    envelope jsonb := planthub.foreign_envelope(event, s, m.event_time);
-    checked  record;
+    id      constant bigint := m.id;
+    made    jsonb := jsonb_build_object('data', m.data);
+    checked record;
 BEGIN
-    IF jsonb_typeof(m.data) <> 'object' THEN
-        violations := planthub.violation('MAPPING_FAILED', '/data', 'The mapping does not make an object.', 'mapping', split_part(s.mapping, '@', 1));
+    IF s.topic IS NULL THEN
+        made := m.data;
+        s.topic := made->>'topic';
+        s.version := planthub.made_version(s.mapping, s.topic);
+        IF NOT coalesce(made ?& '{topic,data}', false) OR NOT EXISTS (SELECT FROM planthub.topic AS t WHERE t.name = s.topic) THEN
+            violations := planthub.violation('MAPPING_FAILED', '/data', coalesce(format('The mapping makes the topic "%s", which does not exist.', s.topic),
+                'The mapping does not make an object with the members topic and data.'), 'mapping', split_part(s.mapping, '@', 1));
+            RETURN;
+        END IF;
+        SELECT jsonb_object_agg(e.key, e.value) INTO made FROM jsonb_each(made) AS e
+        WHERE e.key IN ('data', 'time', 'subject', 'site', 'partitionkey', 'correlationid', 'causationid');
+    END IF;
+    IF s.site_expression IS NOT NULL AND NOT event ? 'site' AND NOT made ? 'site' AND NOT made->'data' ? 'site' THEN
+        made := made || jsonb_build_object('site', m.site);
+    END IF;
+    made := jsonb_build_object('partitionkey', coalesce(event->>'partitionkey', 'mo:' || (made#>>'{data,order}'), 'dlv:' || (made#>>'{data,delivery}'),
+        event->>'subject', m.key)) || made;
+    made := jsonb_build_object('correlationid', coalesce(event->>'correlationid', made->>'partitionkey')) || made;
+    made := planthub.foreign_envelope(event, s, m.event_time) || made;
+    violations := planthub.check_envelope(made);
+    IF violations IS NOT NULL THEN
+        violations := (SELECT array_agg(ROW('MAPPING_FAILED', '/data', format('The mapping makes an event that is not good: at "%s", %s.', v.pointer, rtrim(v.detail, '.')),
+            'mapping', split_part(s.mapping, '@', 1))::planthub.violation) FROM unnest(violations) AS v);
         RETURN;
     END IF;
-    IF s.site_expression IS NOT NULL AND NOT event ? 'site' AND NOT m.data ? 'site' THEN
-        envelope := envelope || jsonb_build_object('site', m.site);
-    END IF;
-    m.key := coalesce(event->>'partitionkey', 'mo:' || (m.data->>'order'), 'dlv:' || (m.data->>'delivery'), event->>'subject', m.key);
-    m.correlation_id := coalesce(event->>'correlationid', m.key);
-    checked := planthub.check_source(envelope, m);
+    m := planthub.open_event(made);
+    m.id := id;
+    checked := planthub.check_source(made, m);
     m := checked.m;
-    violations := coalesce(checked.violations, planthub.check_contract(envelope, m));
+    violations := coalesce(checked.violations, planthub.check_contract(made, m));
 END
 $$;
-COMMENT ON FUNCTION planthub.finish_foreign(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: what follows from the data of an event after a mapping has made them: site, key, contract';
+COMMENT ON FUNCTION planthub.finish_foreign(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: the event that a mapping has made, and whether its sender may send it and it keeps its contract';
 
 -- Evaluating
 
@@ -291,7 +332,8 @@ END
 $$;
 COMMENT ON FUNCTION planthub.make_canonical(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: makes the data of another system what the contract of the topic wants';
 
--- An event that waits for an entry must not miss one that is made at this moment, see evaluate_or_park().  outcome null:
+-- An event that waits must not miss an entry that is made at this moment, see evaluate_or_park(), nor another version of
+-- its mapping.  outcome null:
 -- another transaction is working on its ordering key.  earlier: an event that has told the same fact.
 CREATE OR REPLACE FUNCTION planthub.evaluate_event(event jsonb, INOUT m planthub.inbound, s planthub.source_mapping, hash bytea, waived text[], patience int,
     OUT outcome text, OUT code text, OUT report jsonb, OUT mapping text, OUT key text, OUT earlier bigint)
@@ -314,6 +356,7 @@ BEGIN
         verdict := planthub.judge(m, found);
         EXIT WHEN verdict.outcome <> 'parked' OR locked @> ARRAY[concat(verdict.kind, ' ', verdict.key)];
         PERFORM planthub.lock_things(verdict.kind, ARRAY[verdict.key]);
+        PERFORM planthub.lock_things('mapping', ARRAY[split_part(s.mapping, '@', 1)]);
         locked := locked || concat(verdict.kind, ' ', verdict.key);
     END LOOP;
     IF s.uri IS NOT NULL AND found IS NULL THEN
@@ -342,3 +385,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.evaluate_event(jsonb, planthub.inbound, planthub.source_mapping, bytea, text[], int) IS 'Internal: makes the data of an event what the contract wants where its source has a mapping, then evaluates it or lets it wait';
+
+-- Another version may make of waiting events what they should have been, so it decides about all of them.  Events that park
+-- lock the mapping, too: either they see its new version, or they are seen here.
+CREATE OR REPLACE FUNCTION planthub.release_translated(mapping text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    names constant text[] := ARRAY(SELECT DISTINCT u.name FROM planthub.mapping_users(mapping) AS u);
+BEGIN
+    PERFORM planthub.lock_things('mapping', names);
+    UPDATE planthub.parked AS p SET due = true FROM planthub.inbox AS i
+    WHERE i.id = p.message_id AND split_part(i.mapping, '@', 1) = ANY (names);
+    IF FOUND THEN
+        PERFORM planthub.retry_due();
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.release_translated(text) IS 'Internal: evaluates waiting events whose data depend on a mapping';

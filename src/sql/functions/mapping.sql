@@ -311,10 +311,23 @@ BEGIN
     PERFORM planthub.mapping_verify($1, 'activate');
     PERFORM planthub.log_operation('activate_mapping',
         jsonb_build_object('name', $1, 'version', $2, 'site', $3, 'reason', $4), 1);
+    PERFORM planthub.release_translated($1);
 END
 $$;
 COMMENT ON FUNCTION planthub.activate_mapping(text, int, text, text) IS
-'Makes a version the active one of its site, in place of the one before, when all test vectors pass: its own, those of overrides, and those of mappings that use it';
+'Makes a version the active one of its site, in place of the one before, when all test vectors pass: its own, those of overrides, and those of mappings that use it.  Events of sources that wait and were translated by it are evaluated again';
+
+-- Whoever names it without a version.
+CREATE OR REPLACE FUNCTION planthub.mapping_references(name text, OUT code text, OUT site text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT r.code, r.site FROM planthub.route AS r WHERE $1 IN (r.mapping, r.response_mapping);
+    RETURN QUERY SELECT m.uri, s.site FROM planthub.source_mapping AS m JOIN planthub.source AS s ON s.uri = m.uri WHERE m.mapping = $1;
+    RETURN QUERY SELECT c.code, s.site FROM planthub.collector AS c JOIN planthub.source AS s ON s.uri = c.source WHERE c.mapping = $1;
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_references(text) IS 'Internal: routes, sources and collectors that use the active version of a mapping, with their sites';
 
 CREATE OR REPLACE FUNCTION planthub.retire_mapping(name text, site text DEFAULT '*', reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -331,12 +344,16 @@ BEGIN
     PERFORM planthub.mapping_require_own(m);
     PERFORM pg_advisory_xact_lock(hashtextextended('planthub.mapping ' || $1, 0));
     UPDATE planthub.mapping AS x SET status = 'retired' WHERE x.name = $1 AND x.site = $2 AND x.status = 'active';
+    PERFORM planthub.config_require_unused('mapping', $1, 'routes, sources or collectors',
+        (SELECT string_agg(r.code, ', ' ORDER BY r.code) FROM planthub.mapping_references($1) AS r
+         WHERE NOT EXISTS (SELECT FROM planthub.mapping AS x WHERE x.name = $1 AND x.status = 'active'
+                           AND (x.site IN ('*', r.site) OR starts_with(r.site, x.site || '/')))));
     PERFORM planthub.mapping_verify($1, 'retire');
     PERFORM planthub.log_operation('retire_mapping', jsonb_build_object('name', $1, 'site', $2, 'version', m.version, 'reason', $3), 1);
 END
 $$;
 COMMENT ON FUNCTION planthub.retire_mapping(text, text, text) IS
-'Takes the active version of a site out of use: messages of the site use the one above it, if there is one; refused while other mappings need it';
+'Takes the active version of a site out of use: messages of the site use the one above it, if there is one; refused while other mappings, routes, sources or collectors need it';
 
 -- Vectors
 

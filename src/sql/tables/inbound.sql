@@ -94,18 +94,20 @@ COMMENT ON CONSTRAINT source_clock_tolerance_check ON planthub.source IS 'Use 0 
 CREATE TABLE planthub.source_mapping (
     uri             text COLLATE "C" NOT NULL CHECK (length(uri) BETWEEN 1 AND 256),
     type            text COLLATE "C" NOT NULL CHECK (length(type) BETWEEN 1 AND 256),
-    topic           text COLLATE "C" NOT NULL REFERENCES planthub.topic,
-    version         int NOT NULL CHECK (version > 0),
+    topic           text COLLATE "C" REFERENCES planthub.topic,
+    version         int CHECK (version > 0),
     mapping         text COLLATE "C" NOT NULL CHECK (mapping <> ''),
     xml             jsonb CHECK (jsonb_typeof(xml) = 'object'),
     site_expression text CHECK (site_expression <> ''),
-    PRIMARY KEY (uri, type)
+    env             jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(env) = 'object'),
+    PRIMARY KEY (uri, type),
+    CONSTRAINT source_mapping_topic_version_check CHECK ((topic IS NULL) = (version IS NULL))
 );
 COMMENT ON TABLE planthub.source_mapping IS 'Sources whose events carry the data of another system: a mapping makes them what the contract wants, before anything else looks at them';
 COMMENT ON COLUMN planthub.source_mapping.uri IS 'The attribute "source" of the events';
 COMMENT ON COLUMN planthub.source_mapping.type IS 'The attribute "type" of the events, ours or that of the other system';
-COMMENT ON COLUMN planthub.source_mapping.topic IS 'The topic that they become';
-COMMENT ON COLUMN planthub.source_mapping.version IS 'Version of its contract that the mapping makes';
+COMMENT ON COLUMN planthub.source_mapping.topic IS 'The topic that they become; null: the mapping makes members of the event and tells it';
+COMMENT ON COLUMN planthub.source_mapping.version IS 'Version of its contract that the mapping makes; null when the mapping tells the topic: the newest';
 COMMENT ON COLUMN planthub.source_mapping.mapping IS 'Mapping: a name (its active version for the site), name@3 or name@3:P1';
 COMMENT ON COLUMN planthub.source_mapping.xml IS 'The data are XML: options of planthub.xml_to_json(); null: JSON';
 COMMENT ON COLUMN planthub.source_mapping.site_expression IS 'JMESPath expression for the site that a document is about, as the system calls it, where the source sends for several; null: the event or what the mapping makes tells it';
@@ -114,6 +116,9 @@ COMMENT ON CONSTRAINT source_mapping_type_check ON planthub.source_mapping IS 'A
 COMMENT ON CONSTRAINT source_mapping_version_check ON planthub.source_mapping IS 'Versions count from 1';
 COMMENT ON CONSTRAINT source_mapping_mapping_check ON planthub.source_mapping IS 'Name a mapping';
 COMMENT ON CONSTRAINT source_mapping_xml_check ON planthub.source_mapping IS 'Use an object of options, {} for none';
+COMMENT ON COLUMN planthub.source_mapping.env IS 'What the documents do not say: members of $env for the mapping';
+COMMENT ON CONSTRAINT source_mapping_env_check ON planthub.source_mapping IS 'Use an object of variables';
+COMMENT ON CONSTRAINT source_mapping_topic_version_check ON planthub.source_mapping IS 'A version needs a topic, and a topic a version';
 COMMENT ON CONSTRAINT source_mapping_site_expression_check ON planthub.source_mapping IS 'Use an expression, or null';
 
 CREATE TABLE planthub.topic_source (
