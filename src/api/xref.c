@@ -18,6 +18,7 @@
 #include "json/unit.h"
 #include "json/xref.h"
 #include "pg/compat.h"
+#include "pg/xact.h"
 
 #define FOUND_MAX	16			/* of an ambiguous code, enough to see why */
 
@@ -27,7 +28,20 @@ PG_FUNCTION_INFO_V1(planthub_xref_back);
 PG_FUNCTION_INFO_V1(planthub_unit_convert);
 PG_FUNCTION_INFO_V1(planthub_unit_code);
 
-/* Row trigger: forgets what is cached of planthub.xref, unless the row belongs to a set that nobody caches. */
+/* Both ways in which a mapping may look for the entry. */
+static void
+tell_who_waits(HeapTuple row, TupleDesc desc)
+{
+	char	   *set = SPI_getvalue(row, desc, SPI_fnumber(desc, "set"));
+
+	ph_xact_mark_entry(psprintf("%s/%s", set, SPI_getvalue(row, desc, SPI_fnumber(desc, "code"))));
+	ph_xact_mark_entry(psprintf("%s/%s", set, SPI_getvalue(row, desc, SPI_fnumber(desc, "canonical"))));
+}
+
+/*
+ * Row trigger: forgets what is cached of planthub.xref, unless the row belongs to a set that nobody caches, and tells the
+ * workers at commit what has come.
+ */
 Datum
 planthub_xref_changed(PG_FUNCTION_ARGS)
 {
@@ -39,6 +53,9 @@ planthub_xref_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by a row trigger", "planthub.xref_changed")));
+	if (!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		tell_who_waits(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple,
+					   RelationGetDescr(trigger->tg_relation));
 	rows[0] = trigger->tg_trigtuple;
 	rows[1] = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : NULL;
 	for (i = 0; i < 2; i++)

@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "engine/assign.h"
+#include "engine/entry.h"
 #include "engine/work.h"
 #include "pg/settings.h"
 #include "pg/worker.h"
@@ -175,7 +176,10 @@ ph_assign_take_lanes(void)
 			lane->wants_claim = lane->wants_due = true;
 			recovered = recovered || !dlist_is_empty(&lane->state.recoveries);
 			if (lane->state.leased)
+			{
 				ph_work_sweep_soon(now);
+				ph_entry_distrust();
+			}
 			else
 				ph_work.take_at = TimestampTzPlusMilliseconds(now, RETAKE_MS);
 		}

@@ -45,7 +45,7 @@ static const PhConnector *connector;
 static int	turn_start;			/* endpoint that is served first in the next turn */
 
 static void start(int worker_no, int workers);
-static long turn(const PhLaneSet *lanes, bool config);
+static long turn(const PhMarks *marks, bool config);
 static int	wait_fd(void);
 static void stop(void);
 
@@ -90,14 +90,14 @@ wait_fd(void)
 }
 
 static long
-turn(const PhLaneSet *lanes, bool config)
+turn(const PhMarks *marks, bool config)
 {
 	TimestampTz now;
 
 	connector->run();
 	take_results();
 	now = GetCurrentTimestamp();
-	ph_work_mark(lanes, config, now);
+	ph_work_mark(marks, config, now);
 	ph_work_make_room(now);
 	if (ph_work.nfinished >= RECORD_AT_ONCE || (ph_work.nfinished > 0 && connector->in_flight() == 0) ||
 		(ph_work.nfinished > 0 && now - ph_work.first_finished >= LINGER_US) || ph_work_wanted(now))

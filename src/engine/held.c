@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -119,6 +120,7 @@ row_arrays(PhHeldRow *rows, int n, Datum *values)
 	const char **states = palloc(sizeof(char *) * (Size) n);
 	const char **reasons = palloc(sizeof(char *) * (Size) n);
 	const char **errors = palloc(sizeof(char *) * (Size) n);
+	const char **entries = palloc0(sizeof(char *) * (Size) n);
 	int			i;
 
 	for (i = 0; i < n; i++)
@@ -133,6 +135,8 @@ row_arrays(PhHeldRow *rows, int n, Datum *values)
 		states[i] = rows[i].state;
 		reasons[i] = rows[i].reason;
 		errors[i] = item->error;
+		if (item->waits_for != NULL)
+			entries[i] = OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(item->waits_for));
 	}
 	values[0] = ph_sql_int8_array(ids, n);
 	values[1] = ph_sql_text_array(states, n);
@@ -142,6 +146,7 @@ row_arrays(PhHeldRow *rows, int n, Datum *values)
 	values[5] = ph_sql_int4_array(attempts, n);
 	values[6] = ph_sql_int4_array(tries, n);
 	values[7] = ph_sql_int4_array(status, n);
+	values[8] = ph_sql_text_array(entries, n);
 }
 
 /* Microseconds since 2000, the server's own count, as a time; 0 is null. */
@@ -151,19 +156,19 @@ void
 ph_held_insert(PhHeldRow *rows, int n)
 {
 	static PhStatement insert = {
-		"INSERT INTO planthub.held (delivery_id, state, reason, last_error, due_at, attempts, tries, last_status,"
+		"INSERT INTO planthub.held (delivery_id, state, reason, last_error, due_at, attempts, tries, last_status, waits_for,"
 		" message_id, message_slot, lane, route, blocks, expires_at, site, key)"
-		" SELECT r.id, r.state, r.reason, r.error, " DUE_AT ", r.attempts, r.tries, nullif(r.status, 0),"
+		" SELECT r.id, r.state, r.reason, r.error, " DUE_AT ", r.attempts, r.tries, nullif(r.status, 0), r.entries::text[],"
 		" r.message_id, r.message_slot, r.lane, r.route, r.blocks <> 0,"
 		" CASE WHEN r.expires <> 0 THEN timestamptz '2000-01-01 00:00:00+00' + r.expires * interval '1 microsecond' END,"
 		" r.site, r.key"
 		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7),"
 		" unnest($8), unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15),"
-		" unnest($16)) AS r (id, state, reason, error, due, attempts, tries, status, message_id, message_slot, lane,"
+		" unnest($16), unnest($17)) AS r (id, state, reason, error, due, attempts, tries, status, entries, message_id, message_slot, lane,"
 		" route, blocks, expires, site, key)"
 		" ON CONFLICT (delivery_id) DO NOTHING",
-		16, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-			INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT8ARRAYOID,
+		17, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+			INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT8ARRAYOID,
 		TEXTARRAYOID, TEXTARRAYOID}
 	};
 	int64	   *message_ids = palloc(sizeof(int64) * (Size) Max(n, 1));
@@ -171,7 +176,7 @@ ph_held_insert(PhHeldRow *rows, int n)
 	int32	   *numbers[4];
 	const char **sites = palloc(sizeof(char *) * (Size) Max(n, 1));
 	const char **keys = palloc(sizeof(char *) * (Size) Max(n, 1));
-	Datum		values[16];
+	Datum		values[17];
 	int			i;
 
 	if (n == 0)
@@ -192,12 +197,12 @@ ph_held_insert(PhHeldRow *rows, int n)
 		keys[i] = item->key;
 	}
 	row_arrays(rows, n, values);
-	values[8] = ph_sql_int8_array(message_ids, n);
+	values[9] = ph_sql_int8_array(message_ids, n);
 	for (i = 0; i < 4; i++)
-		values[9 + i] = ph_sql_int4_array(numbers[i], n);
-	values[13] = ph_sql_int8_array(expires, n);
-	values[14] = ph_sql_text_array(sites, n);
-	values[15] = ph_sql_text_array(keys, n);
+		values[10 + i] = ph_sql_int4_array(numbers[i], n);
+	values[14] = ph_sql_int8_array(expires, n);
+	values[15] = ph_sql_text_array(sites, n);
+	values[16] = ph_sql_text_array(keys, n);
 	ph_sql_run(&insert, values, NULL, SPI_OK_INSERT);
 }
 
@@ -234,15 +239,15 @@ ph_held_update(PhHeldRow *rows, int n)
 	static PhStatement update = {
 		"UPDATE planthub.held AS h SET token = NULL, crashes = 0, state = r.state, reason = r.reason,"
 		" last_error = r.error, due_at = " DUE_AT ", attempts = r.attempts, tries = r.tries,"
-		" last_status = nullif(r.status, 0)"
+		" last_status = nullif(r.status, 0), waits_for = r.entries::text[]"
 		" FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7),"
-		" unnest($8), unnest($9)) AS r (id, state, reason, error, due, attempts, tries, status, token)"
+		" unnest($8), unnest($9), unnest($10)) AS r (id, state, reason, error, due, attempts, tries, status, entries, token)"
 		" WHERE h.delivery_id = r.id AND h.token = r.token",
-		9, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-		INT4ARRAYOID, INT8ARRAYOID}
+		10, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+			INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 	};
 	int64	   *tokens = palloc(sizeof(int64) * (Size) Max(n, 1));
-	Datum		values[9];
+	Datum		values[10];
 	int			i;
 
 	if (n == 0)
@@ -250,7 +255,7 @@ ph_held_update(PhHeldRow *rows, int n)
 	row_arrays(rows, n, values);
 	for (i = 0; i < n; i++)
 		tokens[i] = rows[i].token;
-	values[8] = ph_sql_int8_array(tokens, n);
+	values[9] = ph_sql_int8_array(tokens, n);
 	require_own_rows(ph_sql_run(&update, values, NULL, SPI_OK_UPDATE), n);
 }
 

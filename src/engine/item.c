@@ -58,8 +58,6 @@ enum
 /* Reason of deliveries whose condition could not be evaluated: those with not_before = infinity. */
 #define CONDITION_FAILED	"CONDITION_FAILED"
 
-#define SECOND_LOOK_MS		1000
-
 /* One open message leaf. */
 typedef struct Leaf
 {
@@ -459,11 +457,10 @@ map_data(const PhConfig *config, PhItem *item, const PhEndpoint *endpoint, Tuple
 	if (mapped.data != NULL)
 		return mapped.data;
 	park(item, "MAPPING_FAILED", mapped.error);
-	if (mapped.waits && !item->held)
+	if (mapped.waits_for != NULL)
 	{
-		/* Whoever brings the entry at this moment does not see that we wait for it: look once more. */
-		item->fate = PH_FATE_SCHEDULED;
-		item->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SECOND_LOOK_MS);
+		item->waits_for = MemoryContextAlloc(item->batch->context, VARSIZE(mapped.waits_for));
+		memcpy(item->waits_for, mapped.waits_for, VARSIZE(mapped.waits_for));
 	}
 	return NULL;
 }

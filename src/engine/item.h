@@ -6,6 +6,7 @@
 #define PLANTHUB_ITEM_H
 
 #include "lib/ilist.h"
+#include "utils/array.h"
 
 #include "engine/config.h"
 #include "engine/outcome.h"
@@ -75,6 +76,8 @@ typedef struct PhItem
 	PhEvent		event;
 	const char *idempotency_key;
 	const char *mapping;		/* version that made the data; NULL: none */
+
+	ArrayType  *waits_for;		/* entries that its mapping lacks; NULL: none */
 
 	/* the result */
 	bool		recorded_attempt;	/* there is one to record */

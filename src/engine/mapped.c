@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "engine/mapped.h"
@@ -41,23 +43,39 @@ make_env(const PhMappedMessage *message)
 	return ph_value_to_jsonb(&env, NULL);
 }
 
-/* Whether every error says so. */
+static const char *
+member_text(const PhValue *object, const char *name)
+{
+	PhValue		value;
+
+	if (!ph_value_member(object, name, strlen(name), &value) || value.type != PH_VALUE_STRING)
+		return NULL;
+	return pnstrdup(value.u.string, value.length);
+}
+
+/* Whether every error says so, and which entries are missing then. */
 static bool
-waits_for_data(Jsonb *errors)
+waits_for_data(Jsonb *errors, ArrayType **entries)
 {
 	PhValue		list = ph_value_from_jsonb(errors);
 	PhIterator	iterator;
 	PhMember	member;
-	PhValue		retry;
+	ArrayBuildState *build = initArrayResult(TEXTOID, CurrentMemoryContext, false);
 
 	ph_iterate(&iterator, &list);
 	while (ph_iterate_next(&iterator, &member))
 	{
-		if (!ph_value_member(&member.value, "retry", strlen("retry"), &retry) || retry.type != PH_VALUE_STRING ||
-			retry.length != strlen("after-data-fix") ||
-			memcmp(retry.u.string, "after-data-fix", retry.length) != 0)
+		const char *retry = member_text(&member.value, "retry");
+		const char *set = member_text(&member.value, "set");
+		const char *key = member_text(&member.value, "key");
+
+		if (retry == NULL || strcmp(retry, "after-data-fix") != 0)
 			return false;
+		if (set != NULL && key != NULL)
+			accumArrayResult(build, CStringGetTextDatum(psprintf("%s/%s", set, key)), false, TEXTOID, CurrentMemoryContext);
 	}
+	if (build->nelems > 0)
+		*entries = DatumGetArrayTypeP(makeArrayResult(build, CurrentMemoryContext));
 	return true;
 }
 
@@ -75,7 +93,7 @@ apply(void *arg)
 	if (mapped->data == NULL)
 	{
 		mapped->error = JsonbToCString(NULL, &errors->root, VARSIZE(errors));
-		mapped->waits = waits_for_data(errors);
+		mapped->waits = waits_for_data(errors, &mapped->waits_for);
 	}
 }
 

@@ -5,6 +5,8 @@
 #ifndef PLANTHUB_MAPPED_H
 #define PLANTHUB_MAPPED_H
 
+#include "utils/array.h"
+
 #include "engine/condition.h"
 #include "engine/config.h"
 
@@ -24,7 +26,8 @@ typedef struct PhMapped
 	const char *version;		/* name@version that was used; NULL: it could not be found or compiled */
 	Jsonb	   *data;			/* NULL: see error */
 	const char *error;			/* a JSON array of errors, or a line */
-	bool		waits;			/* failed for want of an entry of the cross-reference only */
+	bool		waits;			/* failed for want of data that may come */
+	ArrayType  *waits_for;		/* the entries of the cross-reference among them, set/code; NULL: none */
 } PhMapped;
 
 /*

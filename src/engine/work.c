@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "engine/assign.h"
+#include "engine/entry.h"
 #include "engine/held.h"
 #include "engine/outage.h"
 #include "engine/sql.h"
@@ -66,6 +67,7 @@ ph_work_start(int worker_no, int workers)
 	ph_work.max_finished = 1024;
 	ph_work.finished = MemoryContextAlloc(context, sizeof(PhItem *) * (Size) ph_work.max_finished);
 	ph_queue_start(context);
+	ph_entry_start();
 	nitems = 0;
 	nbytes = 0;
 }
@@ -199,9 +201,9 @@ ph_work_make_room(TimestampTz now)
 }
 
 static bool
-is_sweep_due(TimestampTz now)
+is_past(TimestampTz at, TimestampTz now)
 {
-	return ph_work.sweep_at != 0 && ph_work.sweep_at <= now;
+	return at != 0 && at <= now;
 }
 
 bool
@@ -211,7 +213,7 @@ ph_work_wanted(TimestampTz now)
 	int			i;
 	int			j;
 
-	if (ph_work.reload || (ph_work.take_at != 0 && ph_work.take_at <= now) || is_sweep_due(now))
+	if (ph_work.reload || is_past(ph_work.take_at, now) || is_past(ph_work.sweep_at, now) || is_past(ph_entry_next(), now))
 		return true;
 	for (i = 0; i < ph_work.nendpoints; i++)
 	{
@@ -239,7 +241,7 @@ earlier(TimestampTz a, TimestampTz b)
 TimestampTz
 ph_work_next(TimestampTz now)
 {
-	TimestampTz next = earlier(ph_work.take_at, ph_work.sweep_at);
+	TimestampTz next = earlier(earlier(ph_work.take_at, ph_work.sweep_at), ph_entry_next());
 	int			i;
 	int			j;
 
@@ -288,14 +290,30 @@ ph_work_sweep_soon(TimestampTz now)
 	ph_work.sweep_at = Max(now, TimestampTzPlusMilliseconds(ph_work.swept_at, SWEEP_MS));
 }
 
-void
-ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
+static void
+take_marks(const PhMarks *marks, bool every_lane)
 {
-	static TimestampTz last_poll;
-	PhLaneSet	prepared;
-	bool		poll;
 	int			i;
 	int			j;
+
+	for (i = 0; i < ph_work.nendpoints; i++)
+	{
+		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
+		{
+			PhLaneWork *lane = ph_work.endpoints[i]->lanes[j];
+
+			if (every_lane || ph_marks_have_lane(marks, lane->state.id))
+				lane->wants_claim = lane->wants_due = true;
+		}
+	}
+	ph_entry_mark(marks);
+}
+
+void
+ph_work_mark(const PhMarks *marks, bool config, TimestampTz now)
+{
+	static TimestampTz last_poll;
+	PhMarks		prepared;
 
 	if (config)
 	{
@@ -304,19 +322,12 @@ ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now)
 		ph_work_sweep_soon(now);	/* it may have been an operator who took something out of held */
 	}
 	ph_work.polling = FullTransactionIdIsValid(ph_shmem_prepared(ph_work.worker_no, &prepared));
-	poll = ph_work.polling && now - last_poll >= USECS_PER_SEC;
-	if (poll)
-		last_poll = now;
-	for (i = 0; i < ph_work.nendpoints; i++)
+	take_marks(marks, false);
+	if (ph_work.polling && now - last_poll >= USECS_PER_SEC)
 	{
-		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
-		{
-			PhLaneWork *lane = ph_work.endpoints[i]->lanes[j];
-			int			bit = lane->state.id % PH_LANE_BITS;
-
-			if (poll || (lanes->word[bit / 64] & (UINT64CONST(1) << (bit % 64))) != 0)
-				lane->wants_claim = lane->wants_due = true;
-		}
+		take_marks(&prepared, true);
+		ph_work.reload = true;
+		last_poll = now;
 	}
 }
 
@@ -387,13 +398,16 @@ settle_finished(Harvest *harvest)
 	int			i;
 
 	for (i = 0; i < ph_work.nfinished; i++)
+	{
 		tokens[i] = ((PhLaneWork *) ph_work.finished[i]->batch->owner)->state.token;
+		ph_entry_await(ph_work.finished[i]);
+	}
 	harvest->waiting = ph_settle(harvest->config, ph_work.finished, tokens, ph_work.nfinished);
 	if (strcmp(ph_debug_crash, "recording") == 0 && has_attempt())
 		kill(MyProcPid, SIGKILL);
 }
 
-/* What waits behind a delivery that an operator has taken out of held. */
+/* What waits behind a delivery that an operator has taken out of held, or for entries that have come. */
 static void
 sweep_held(Harvest *harvest, TimestampTz now)
 {
@@ -402,7 +416,7 @@ sweep_held(Harvest *harvest, TimestampTz now)
 	int			i;
 	int			j;
 
-	if (!is_sweep_due(now))
+	if (!is_past(ph_work.sweep_at, now) && !is_past(ph_entry_next(), now))
 		return;
 	for (i = 0; i < ph_work.nendpoints; i++)
 		n += ph_work.endpoints[i]->nlanes;
@@ -416,8 +430,10 @@ sweep_held(Harvest *harvest, TimestampTz now)
 				lanes[n++] = ph_work.endpoints[i]->lanes[j]->state.id;
 		}
 	}
-	harvest->waiting += ph_held_sweep(lanes, n);
-	harvest->swept = true;
+	ph_entry_release(lanes, n);
+	harvest->swept = is_past(ph_work.sweep_at, now);
+	if (harvest->swept)
+		harvest->waiting += ph_held_sweep(lanes, n);
 }
 
 static void
@@ -553,14 +569,13 @@ add_batch(PhLaneWork *lane, PhBatch *batch)
 	}
 }
 
+/* Something in held may be due. */
 static void
-note_sweep(void)
+want_due(void)
 {
 	int			i;
 	int			j;
 
-	ph_work.swept_at = GetCurrentTimestamp();
-	ph_work.sweep_at = 0;
 	for (i = 0; i < ph_work.nendpoints; i++)
 	{
 		for (j = 0; j < ph_work.endpoints[i]->nlanes; j++)
@@ -569,15 +584,26 @@ note_sweep(void)
 }
 
 static void
+note_sweep(void)
+{
+	ph_work.swept_at = GetCurrentTimestamp();
+	ph_work.sweep_at = 0;
+	want_due();
+}
+
+static void
 apply_harvest(Harvest *harvest)
 {
 	FullTransactionId prepared;
-	PhLaneSet	lanes;
+	bool		prepared_ended;
+	PhMarks		marks;
 	int			i;
 
 	forget_finished();
 	if (harvest->swept)
 		note_sweep();
+	if (ph_entry_released())
+		want_due();
 	if (harvest->waiting > 0)
 		ph_work_sweep_soon(GetCurrentTimestamp());
 	for (i = 0; i < ph_work.nendpoints; i++)
@@ -604,14 +630,18 @@ apply_harvest(Harvest *harvest)
 		if (claim->batch != NULL)
 			add_batch(lane, claim->batch);
 	}
-	prepared = ph_shmem_prepared(ph_work.worker_no, &lanes);
-	if (harvest->nclaims > 0 && FullTransactionIdIsValid(prepared) &&
-		U64FromFullTransactionId(prepared) < harvest->oldest_running)
+	prepared = ph_shmem_prepared(ph_work.worker_no, &marks);
+	prepared_ended = harvest->nclaims > 0 && FullTransactionIdIsValid(prepared) &&
+		U64FromFullTransactionId(prepared) < harvest->oldest_running;
+	if (prepared_ended)
+	{
+		take_marks(&marks, false);	/* not all that they have brought need have been looked at since */
 		ph_shmem_clear_prepared(ph_work.worker_no, prepared);
+	}
 	if (harvest->config != ph_work.config)
 		ph_assign_config(harvest->config);
 	else
-		ph_work.reload = false;
+		ph_work.reload = prepared_ended;
 }
 
 /* ---- items ---- */

@@ -66,8 +66,8 @@ extern PhWork ph_work;
 extern void ph_work_start(int worker_no, int workers);
 extern void ph_work_stop(void);
 
-/* Something may be new in the lanes; the configuration may have changed. */
-extern void ph_work_mark(const PhLaneSet *lanes, bool config, TimestampTz now);
+/* Something may be new in lanes, or an entry that is waited for; the configuration may have changed. */
+extern void ph_work_mark(const PhMarks *marks, bool config, TimestampTz now);
 
 /* Whether there is anything to read or take, besides outcomes to record; and when there will be (0: unknown). */
 extern bool ph_work_wanted(TimestampTz now);

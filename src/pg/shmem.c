@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -68,10 +69,10 @@ initialize(void)
 		pg_atomic_init_u32(&slot->stop, 0);
 		pg_atomic_init_u32(&slot->config, 0);
 		pg_atomic_init_u64(&slot->prepared_xid, 0);
-		for (j = 0; j < PH_LANE_WORDS; j++)
+		for (j = 0; j < PH_MARK_WORDS; j++)
 		{
-			pg_atomic_init_u64(&slot->lanes[j], 0);
-			pg_atomic_init_u64(&slot->prepared_lanes[j], 0);
+			pg_atomic_init_u64(&slot->marks[j], 0);
+			pg_atomic_init_u64(&slot->prepared_marks[j], 0);
 		}
 	}
 }
@@ -100,6 +101,34 @@ ph_shmem_wake_launcher(void)
 	if (latch != NULL)
 		SetLatch(latch);
 }
+
+/* ---- marks ---- */
+
+void
+ph_marks_add_lane(PhMarks *marks, int lane)
+{
+	int			bit = lane % PH_LANE_BITS;
+
+	marks->word[bit / 64] |= UINT64CONST(1) << (bit % 64);
+}
+
+bool
+ph_marks_have_lane(const PhMarks *marks, int lane)
+{
+	int			bit = lane % PH_LANE_BITS;
+
+	return (marks->word[bit / 64] & (UINT64CONST(1) << (bit % 64))) != 0;
+}
+
+void
+ph_marks_add_entry(PhMarks *marks, const char *thing)
+{
+	int			bit = hash_bytes((const unsigned char *) thing, (int) strlen(thing)) % PH_ENTRY_BITS;
+
+	marks->word[PH_LANE_WORDS + bit / 64] |= UINT64CONST(1) << (bit % 64);
+}
+
+/* ---- workers wanted and not wanted ---- */
 
 static bool
 contains(const Oid *oids, int n, Oid oid)
@@ -186,15 +215,17 @@ ph_shmem_stop(Oid database)
 	return noted;
 }
 
+/* ---- waking ---- */
+
 static void
-mark(PhSlot *slot, const PhLaneSet *lanes, bool config)
+mark(PhSlot *slot, const PhMarks *marks, bool config)
 {
 	int			i;
 
-	for (i = 0; lanes != NULL && i < PH_LANE_WORDS; i++)
+	for (i = 0; marks != NULL && i < PH_MARK_WORDS; i++)
 	{
-		if (lanes->word[i] != 0)
-			pg_atomic_fetch_or_u64(&slot->lanes[i], lanes->word[i]);
+		if (marks->word[i] != 0)
+			pg_atomic_fetch_or_u64(&slot->marks[i], marks->word[i]);
 	}
 	if (config)
 		pg_atomic_write_u32(&slot->config, 1);
@@ -202,7 +233,7 @@ mark(PhSlot *slot, const PhLaneSet *lanes, bool config)
 }
 
 void
-ph_shmem_wake(const PhLaneSet *lanes, bool config)
+ph_shmem_wake(const PhMarks *marks, bool config)
 {
 	bool		found = false;
 	int			i;
@@ -215,7 +246,7 @@ ph_shmem_wake(const PhLaneSet *lanes, bool config)
 
 		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
 			continue;
-		mark(&shared->slots[i], lanes, config);
+		mark(&shared->slots[i], marks, config);
 		if (slot->state == PH_SLOT_STARTING || slot->state == PH_SLOT_RUNNING ||
 			(slot->state == PH_SLOT_ENDED && slot->start_at != 0))
 			found = true;
@@ -228,7 +259,7 @@ ph_shmem_wake(const PhLaneSet *lanes, bool config)
 }
 
 void
-ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid)
+ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid)
 {
 	int			i;
 	int			j;
@@ -240,8 +271,8 @@ ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid)
 
 		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
 			continue;
-		for (j = 0; j < PH_LANE_WORDS; j++)
-			pg_atomic_fetch_or_u64(&slot->prepared_lanes[j], lanes->word[j]);
+		for (j = 0; j < PH_MARK_WORDS; j++)
+			pg_atomic_fetch_or_u64(&slot->prepared_marks[j], marks->word[j]);
 		LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 		if (pg_atomic_read_u64(&slot->prepared_xid) < U64FromFullTransactionId(xid))
 			pg_atomic_write_u64(&slot->prepared_xid, U64FromFullTransactionId(xid));
@@ -266,9 +297,9 @@ ph_shmem_is_marked(const PhSlot *slot)
 	int			i;
 
 	pg_memory_barrier();
-	for (i = 0; i < PH_LANE_WORDS; i++)
+	for (i = 0; i < PH_MARK_WORDS; i++)
 	{
-		if (pg_atomic_read_u64(&marked->lanes[i]) != 0)
+		if (pg_atomic_read_u64(&marked->marks[i]) != 0)
 			return true;
 	}
 	return pg_atomic_read_u32(&marked->config) != 0;
@@ -282,31 +313,31 @@ ph_shmem_clear_marks(PhSlot *slot)
 	pg_atomic_write_u32(&slot->stop, 0);
 	pg_atomic_write_u32(&slot->config, 0);
 	pg_atomic_write_u64(&slot->prepared_xid, 0);
-	for (i = 0; i < PH_LANE_WORDS; i++)
+	for (i = 0; i < PH_MARK_WORDS; i++)
 	{
-		pg_atomic_write_u64(&slot->lanes[i], 0);
-		pg_atomic_write_u64(&slot->prepared_lanes[i], 0);
+		pg_atomic_write_u64(&slot->marks[i], 0);
+		pg_atomic_write_u64(&slot->prepared_marks[i], 0);
 	}
 }
 
 void
-ph_shmem_take(int worker_no, PhLaneSet *lanes, bool *config)
+ph_shmem_take(int worker_no, PhMarks *marks, bool *config)
 {
 	int			i;
 
-	for (i = 0; i < PH_LANE_WORDS; i++)
-		lanes->word[i] = pg_atomic_read_u64(&own_slot->lanes[i]) == 0 ? 0 :
-			pg_atomic_exchange_u64(&own_slot->lanes[i], 0);
+	for (i = 0; i < PH_MARK_WORDS; i++)
+		marks->word[i] = pg_atomic_read_u64(&own_slot->marks[i]) == 0 ? 0 :
+			pg_atomic_exchange_u64(&own_slot->marks[i], 0);
 	*config = pg_atomic_exchange_u32(&own_slot->config, 0) != 0;
 }
 
 FullTransactionId
-ph_shmem_prepared(int worker_no, PhLaneSet *lanes)
+ph_shmem_prepared(int worker_no, PhMarks *marks)
 {
 	int			i;
 
-	for (i = 0; i < PH_LANE_WORDS; i++)
-		lanes->word[i] = pg_atomic_read_u64(&own_slot->prepared_lanes[i]);
+	for (i = 0; i < PH_MARK_WORDS; i++)
+		marks->word[i] = pg_atomic_read_u64(&own_slot->prepared_marks[i]);
 	return FullTransactionIdFromU64(pg_atomic_read_u64(&own_slot->prepared_xid));
 }
 
@@ -319,6 +350,6 @@ ph_shmem_clear_prepared(int worker_no, FullTransactionId upto)
 
 	if (!pg_atomic_compare_exchange_u64(&own_slot->prepared_xid, &expected, 0))
 		return;
-	for (i = 0; i < PH_LANE_WORDS; i++)
-		pg_atomic_write_u64(&own_slot->prepared_lanes[i], 0);
+	for (i = 0; i < PH_MARK_WORDS; i++)
+		pg_atomic_write_u64(&own_slot->prepared_marks[i], 0);
 }

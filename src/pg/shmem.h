@@ -1,6 +1,6 @@
 /*
  * shmem.h
- *	  Shared memory: which databases have workers, and which lanes have something new.
+ *	  Shared memory: which databases have workers, which lanes have something new, and which entries have come.
  */
 #ifndef PLANTHUB_SHMEM_H
 #define PLANTHUB_SHMEM_H
@@ -13,16 +13,22 @@
 
 /* A lane's bit is its id modulo this; two lanes with one bit are claimed together, which is harmless. */
 #define PH_LANE_BITS		1024
+
+/* An entry of the cross-reference has one of these, by its hash. */
+#define PH_ENTRY_BITS		1024
+
 #define PH_LANE_WORDS		(PH_LANE_BITS / 64)
+#define PH_MARK_WORDS		(PH_LANE_WORDS + PH_ENTRY_BITS / 64)
 
 #define PH_MAX_WORKERS		16		/* of one database */
 #define PH_MAX_SLOTS		64		/* of all databases */
 #define PH_MAX_REQUESTS		64
 
-typedef struct PhLaneSet
+/* What a transaction has brought: first the bits of lanes, then those of entries. */
+typedef struct PhMarks
 {
-	uint64		word[PH_LANE_WORDS];
-} PhLaneSet;
+	uint64		word[PH_MARK_WORDS];
+} PhMarks;
 
 typedef enum PhSlotState
 {
@@ -62,9 +68,9 @@ typedef struct PhSlot
 	int			failures;		/* in a row */
 	TimestampTz start_at;		/* when to start it again; 0: not waiting */
 	pg_atomic_uint32 stop;		/* it shall end */
-	pg_atomic_uint64 lanes[PH_LANE_WORDS];
+	pg_atomic_uint64 marks[PH_MARK_WORDS];
 	pg_atomic_uint32 config;
-	pg_atomic_uint64 prepared_lanes[PH_LANE_WORDS];
+	pg_atomic_uint64 prepared_marks[PH_MARK_WORDS];
 	pg_atomic_uint64 prepared_xid;	/* newest; 0: none */
 } PhSlot;
 
@@ -83,22 +89,26 @@ typedef struct PhShared
 	PhSlot		slots[PH_MAX_SLOTS];
 } PhShared;
 
+extern void ph_marks_add_lane(PhMarks *marks, int lane);
+extern void ph_marks_add_entry(PhMarks *marks, const char *thing);	/* set/code */
+extern bool ph_marks_have_lane(const PhMarks *marks, int lane);
+
 extern void ph_shmem_init_hooks(void);	/* from _PG_init when preloaded */
 
 /* The structure; made from the slack of shared memory when the library was not preloaded. */
 extern PhShared *ph_shmem_get(void);
 
 /*
- * Marks the lanes and sets the latch of every worker of the present database; asks the launcher for workers when it
+ * Sets the marks and the latch of every worker of the present database; asks the launcher for workers when it
  * has none.  config tells them to read the configuration again.  Safe outside a transaction; does not throw.
  */
-extern void ph_shmem_wake(const PhLaneSet *lanes, bool config);
+extern void ph_shmem_wake(const PhMarks *marks, bool config);
 
 /*
- * A prepared transaction wrote to these lanes: its end comes without a wake, so workers poll them until every
- * transaction up to xid has ended.
+ * A prepared transaction has brought this: its end comes without a wake, so workers poll until every transaction up to
+ * xid has ended.
  */
-extern void ph_shmem_note_prepared(const PhLaneSet *lanes, FullTransactionId xid);
+extern void ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid);
 
 /* For the worker: this slot is its own; and whether something was marked that it has not taken. */
 extern void ph_shmem_attach(PhSlot *slot);
@@ -108,8 +118,8 @@ extern bool ph_shmem_is_marked(const PhSlot *slot);
 extern void ph_shmem_clear_marks(PhSlot *slot);
 
 /* For the worker: takes what was marked for it since the last call. */
-extern void ph_shmem_take(int worker_no, PhLaneSet *lanes, bool *config);
-extern FullTransactionId ph_shmem_prepared(int worker_no, PhLaneSet *lanes);	/* invalid: none */
+extern void ph_shmem_take(int worker_no, PhMarks *marks, bool *config);
+extern FullTransactionId ph_shmem_prepared(int worker_no, PhMarks *marks);	/* invalid: none */
 extern void ph_shmem_clear_prepared(int worker_no, FullTransactionId upto);
 
 /* Asks the launcher for workers of a database, unless they were stopped; forget_stop takes that back. */

@@ -254,7 +254,7 @@ wait_for_version(void)
 static void
 expect_prepared(void)
 {
-	PhLaneSet	all;
+	PhMarks		all;
 
 	if (max_prepared_xacts == 0)
 		return;
@@ -339,7 +339,7 @@ run(void)
 	for (;;)
 	{
 		WaitEvent	event;
-		PhLaneSet	lanes;
+		PhMarks		marks;
 		bool		config;
 		long		timeout;
 
@@ -352,11 +352,11 @@ run(void)
 			tick();
 			next_tick = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS);
 		}
-		ph_shmem_take(slot->worker_no, &lanes, &config);
+		ph_shmem_take(slot->worker_no, &marks, &config);
 		if (config)
 			recheck_extension();
 		MemoryContextSwitchTo(context);
-		timeout = ops->turn(&lanes, config);
+		timeout = ops->turn(&marks, config);
 		MemoryContextSwitchTo(TopMemoryContext);
 		MemoryContextReset(context);
 

@@ -18,10 +18,10 @@ typedef struct PhWorkerOps
 	void		(*start) (int worker_no, int workers);
 
 	/*
-	 * One turn: lanes are those marked since the last turn, config says that the configuration changed.  Returns the
+	 * One turn: marks are those set since the last turn, config says that the configuration changed.  Returns the
 	 * number of milliseconds until it wants to be called again at the latest, -1 for no limit, 0 for at once.
 	 */
-	long		(*turn) (const PhLaneSet *lanes, bool config);
+	long		(*turn) (const PhMarks *marks, bool config);
 
 	/* Descriptor that makes the frame call turn when it is readable; -1 for none. */
 	int			(*wait_fd) (void);

@@ -18,8 +18,8 @@
 #include "pg/shmem.h"
 #include "pg/xact.h"
 
-static PhLaneSet lanes;
-static bool lanes_marked;
+static PhMarks marks;
+static bool marked;
 static bool config_marked;
 static bool committed;
 static bool registered;
@@ -27,15 +27,15 @@ static bool registered;
 static void
 unmark(void)
 {
-	if (lanes_marked)
-		memset(&lanes, 0, sizeof(lanes));
-	lanes_marked = config_marked = committed = false;
+	if (marked)
+		memset(&marks, 0, sizeof(marks));
+	marked = config_marked = committed = false;
 }
 
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
-	if (!lanes_marked && !config_marked)
+	if (!marked && !config_marked)
 		return;
 	switch (event)
 	{
@@ -43,7 +43,7 @@ end_of_transaction(XactEvent event, void *arg)
 			committed = true;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			ph_shmem_note_prepared(&lanes, GetTopFullTransactionId());
+			ph_shmem_note_prepared(&marks, GetTopFullTransactionId());
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -60,7 +60,7 @@ resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level
 {
 	if (!committed || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
 		return;
-	ph_shmem_wake(lanes_marked ? &lanes : NULL, config_marked);
+	ph_shmem_wake(marked ? &marks : NULL, config_marked);
 	unmark();
 }
 
@@ -78,11 +78,17 @@ register_once(void)
 void
 ph_xact_mark_lane(int lane)
 {
-	int			bit = lane % PH_LANE_BITS;
-
 	register_once();
-	lanes.word[bit / 64] |= UINT64CONST(1) << (bit % 64);
-	lanes_marked = true;
+	ph_marks_add_lane(&marks, lane);
+	marked = true;
+}
+
+void
+ph_xact_mark_entry(const char *thing)
+{
+	register_once();
+	ph_marks_add_entry(&marks, thing);
+	marked = true;
 }
 
 void

@@ -8,6 +8,9 @@
 /* This transaction put something into the lane: tell its worker at commit. */
 extern void ph_xact_mark_lane(int lane);
 
+/* This transaction brought an entry of the cross-reference, set/code: tell who waits for it at commit. */
+extern void ph_xact_mark_entry(const char *thing);
+
 /* This transaction changed the configuration: tell every worker at commit. */
 extern void ph_xact_mark_config(void);
 

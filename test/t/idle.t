@@ -66,6 +66,10 @@ for key in ('dead', 'parked', 'stopped', 'dead', 'retry', 'retry'):
     hub.sql(f"SELECT planthub.publish('t.bad', '{{}}', key => '{key}', site => 'P1')")
 hub.sql("SELECT planthub.publish('t.good', '{}', key => 'later', site => 'P1', not_before => now() + interval '1 h')")
 hub.sql("SELECT planthub.publish('t.paused', '{}', key => 'k' || i, site => 'P1') FROM generate_series(1, 500) AS i")
+hub.sql("""SELECT planthub.create_xref_set('place'), planthub.create_mapping('place', $m${"p": "=xref('place', p)"}$m$);
+           SELECT planthub.activate_mapping('place', version => 1), planthub.create_topic('t.mapped');
+           SELECT planthub.create_route('mapped', 't.mapped', 'good', mapping => 'place'); SELECT planthub.publish('t.mapped', '{"p": "A"}', 'k', 'P1')""")
+eventually(lambda: hub.sql('SELECT count(*) FROM planthub.held WHERE waits_for IS NOT NULL'), '1', 'one waits for an entry')
 eventually(lambda: hub.sql('SELECT string_agg(DISTINCT state, \',\' ORDER BY state) FROM planthub.held'), 'blocked,dead,parked,paused,retry,scheduled',
            'deliveries are held in every way')
 quiet('with held deliveries and a paused backlog')

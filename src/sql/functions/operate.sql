@@ -180,38 +180,6 @@ END
 $$;
 COMMENT ON FUNCTION planthub.held_release(bigint[], boolean, numeric) IS 'Internal: lets held deliveries go in place; returns those it changed with their new state';
 
--- What a mapping could not translate for want of an entry goes again when the entry comes.  Deferred: a delivery may be
--- parked while the transaction that brings the entry goes on for long.
-CREATE OR REPLACE FUNCTION planthub.held_xref_added() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    waiting bigint[];
-    lanes   int[];
-BEGIN
-    SELECT array_agg(h.delivery_id ORDER BY h.delivery_id), array_agg(DISTINCT h.lane) INTO waiting, lanes
-    FROM planthub.held AS h
-    WHERE h.state IN ('parked', 'scheduled') AND h.reason = 'MAPPING_FAILED' AND h.token IS NULL AND h.last_error LIKE '[%'
-      AND EXISTS (SELECT FROM jsonb_array_elements(h.last_error::jsonb) AS e
-                  WHERE e->>'set' = NEW.set AND e->>'key' IN (NEW.code, NEW.canonical));
-    IF waiting IS NOT NULL THEN
-        PERFORM planthub.held_release(waiting);
-        PERFORM planthub.wake(lanes);
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION planthub.held_xref_added() IS 'Internal: trigger that lets deliveries go whose mapping lacked an entry that is there now';
-
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = 'planthub.xref'::regclass AND t.tgname = 'held_xref_added') THEN
-        CREATE CONSTRAINT TRIGGER held_xref_added AFTER INSERT ON planthub.xref DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION planthub.held_xref_added();
-    END IF;
-END
-$$;
-COMMENT ON TRIGGER held_xref_added ON planthub.xref IS 'Lets deliveries go that waited for the entry';
-
 CREATE OR REPLACE FUNCTION planthub.held_lock(delivery_id bigint) RETURNS planthub.held
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

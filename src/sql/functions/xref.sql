@@ -2,11 +2,11 @@
 
 CREATE OR REPLACE FUNCTION planthub.xref_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'planthub_xref_changed';
-COMMENT ON FUNCTION planthub.xref_changed() IS 'Internal: trigger that makes every backend forget what it remembered, when the set of the row is cached';
+COMMENT ON FUNCTION planthub.xref_changed() IS 'Internal: trigger that makes every backend forget what it remembered, when the set of the row is cached, and lets deliveries go that waited for the entry';
 
 CREATE OR REPLACE TRIGGER xref_changed AFTER INSERT OR UPDATE OR DELETE ON planthub.xref
     FOR EACH ROW EXECUTE FUNCTION planthub.xref_changed();
-COMMENT ON TRIGGER xref_changed ON planthub.xref IS 'Makes a change of a cached set take effect in every backend';
+COMMENT ON TRIGGER xref_changed ON planthub.xref IS 'Makes a change of a cached set take effect in every backend, and lets deliveries go that waited for the entry';
 CREATE OR REPLACE TRIGGER table_changed AFTER TRUNCATE ON planthub.xref
     FOR EACH STATEMENT EXECUTE FUNCTION planthub.table_changed();
 COMMENT ON TRIGGER table_changed ON planthub.xref IS 'Makes the change take effect in every backend';

@@ -20,11 +20,13 @@ CREATE TABLE planthub.held (
     site         text COLLATE "C" NOT NULL,
     key          text COLLATE "C",
     reason       text COLLATE "C",
-    last_error   text
+    last_error   text,
+    waits_for    text[] COLLATE "C"
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX held_due ON planthub.held (lane, due_at) WHERE state IN ('retry', 'scheduled');
 CREATE INDEX held_suspect ON planthub.held (lane, due_at) WHERE crashes >= 2;
 CREATE INDEX held_key ON planthub.held (lane, key, delivery_id);
+CREATE INDEX held_waits ON planthub.held (lane) WHERE waits_for IS NOT NULL;
 CREATE INDEX held_message ON planthub.held (message_id);
 COMMENT ON TABLE planthub.held IS 'Deliveries that cannot go now, with the reason; what is not here and has no final attempt is on its way';
 COMMENT ON COLUMN planthub.held.delivery_id IS 'The delivery';
@@ -46,6 +48,7 @@ COMMENT ON COLUMN planthub.held.site IS 'Site of the message';
 COMMENT ON COLUMN planthub.held.key IS 'Ordering key';
 COMMENT ON COLUMN planthub.held.reason IS 'Code of the reason';
 COMMENT ON COLUMN planthub.held.last_error IS 'What went wrong last';
+COMMENT ON COLUMN planthub.held.waits_for IS 'Entries of the cross-reference that its mapping lacked, as set/code: one of them lets it go when it is parked';
 
 CREATE TABLE planthub.endpoint_state (
     endpoint   int PRIMARY KEY,
