@@ -37,6 +37,16 @@ SELECT count(*) > 0 AS works FROM planthub.doctor();
 SELECT count(*) FROM planthub.delivery_status;
 SELECT count(*) FROM planthub.endpoint_health;
 SELECT count(*) FROM planthub.trace('key', 'x');
+-- every view, with the functions that it calls
+DO $$
+DECLARE
+    name regclass;
+BEGIN
+    FOR name IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind = 'v' LOOP
+        EXECUTE format('SELECT * FROM %s LIMIT 0', name);
+    END LOOP;
+END
+$$;
 SELECT planthub.pause('key', 'x');
 SELECT count(*) FROM planthub.operation_log;
 DELETE FROM planthub.held;

@@ -237,6 +237,9 @@ BEGIN
         (m.data->>'window_end')::timestamptz, (m.data->>'count')::bigint, (m.data->>'min')::numeric, (m.data->>'max')::numeric,
         (m.data->>'mean')::numeric, (m.data->>'last')::numeric, m.data->>'uom', m.data->>'source_ref', m.id)
     ON CONFLICT (site, equipment, tag, window_start) DO NOTHING;
+    IF FOUND AND m.data->>'last' IS NOT NULL THEN
+        PERFORM planthub.note_total(m.site, m.data->>'equipment', m.data->>'tag', (m.data->>'window_end')::timestamptz);
+    END IF;
     RETURN broken;
 END
 $$;

@@ -330,6 +330,7 @@ BEGIN
     INSERT INTO planthub.operation_event AS e (site, order_no, operation, message_id, kind, work_center, operator, reason, event_time, event_offset)
     VALUES (m.site, m.data->>'order', m.data->>'operation', m.id, split_part(m.topic, '.', 2), m.data->>'work_center', m.data->>'operator', m.data->>'reason',
         coalesce(at, m.event_time), m.event_offset);
+    PERFORM planthub.note_operation(m.site, m.data->>'order', m.data->>'operation', m.data->>'work_center', coalesce(at, m.event_time));
     RETURN bad;
 END
 $$;
