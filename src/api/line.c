@@ -30,6 +30,24 @@ ph_text_equal(Datum left, Datum right)
 	return ph_text_compare(left, right) == 0;
 }
 
+bool
+ph_member_text(JsonbContainer *object, const char *name, Datum *result)
+{
+	JsonbValue	value;
+	Jsonb	   *part;
+
+	if (getKeyJsonValueFromContainer(object, name, (int) strlen(name), &value) == NULL || value.type == jbvNull)
+		return false;
+	if (value.type == jbvString)
+		*result = PointerGetDatum(cstring_to_text_with_len(value.val.string.val, value.val.string.len));
+	else
+	{
+		part = JsonbValueToJsonb(&value);
+		*result = CStringGetTextDatum(JsonbToCString(NULL, &part->root, VARSIZE(part)));
+	}
+	return true;
+}
+
 /* Takes a composite value apart that must have so many attributes. */
 static void
 read_composite(HeapTupleHeader composite, int attributes, Datum *values, bool *nulls)
@@ -80,22 +98,31 @@ ph_composites_argument(FunctionCallInfo fcinfo, int number, int attributes, Size
 }
 
 Datum
-ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size)
+ph_composite(Oid type, int attributes, Datum *values, bool *nulls)
 {
-	Oid			type = get_element_type(TupleDescAttr(result, column)->atttypid);
 	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
-	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
-	int			i;
+	Datum		result;
 
 	if (descriptor->natts != attributes)
 		elog(ERROR, "type %s has %d attributes", format_type_be(type), descriptor->natts);
+	result = HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+	ReleaseTupleDesc(descriptor);
+	return result;
+}
+
+Datum
+ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size)
+{
+	Oid			type = get_element_type(TupleDescAttr(result, column)->atttypid);
+	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
+	int			i;
+
 	for (i = 0; i < n; i++)
 	{
 		Datum	   *values = (Datum *) ((char *) structs + i * size);
 
-		elements[i] = HeapTupleGetDatum(heap_form_tuple(descriptor, values, (bool *) (values + attributes)));
+		elements[i] = ph_composite(type, attributes, values, (bool *) (values + attributes));
 	}
-	ReleaseTupleDesc(descriptor);
 	return PointerGetDatum(construct_array(elements, n, type, -1, false, TYPALIGN_DOUBLE));
 }
 

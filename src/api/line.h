@@ -37,6 +37,12 @@ typedef struct PhInbound
 extern int	ph_text_compare(Datum left, Datum right);
 extern bool ph_text_equal(Datum left, Datum right);
 
+/* A member of an object in jsonb as ->> gives it; false for null and when it is absent. */
+extern bool ph_member_text(JsonbContainer *object, const char *name, Datum *result);
+
+/* A value of a composite type, and what a function of several results returns. */
+extern Datum ph_composite(Oid type, int attributes, Datum *values, bool *nulls);
+
 /* Arguments of a function; an array that is null has no element. */
 extern void ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event);
 extern PhLine *ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n);

@@ -2,8 +2,8 @@
  * receive.c
  *	  SQL functions on the hot path of receive(): a good event is opened in one call, and what it brings releases others.
  *
- * open_inbound() knows only good events.  Whenever something is not as it should be, or needs a closer look, it says so
- * by returning null, and the functions in SQL find out what it is.
+ * open_inbound() knows only good events that are new.  Whenever something is not as it should be, or needs a closer look,
+ * it says so by returning null, and the functions in SQL find out what it is.
  */
 #include "postgres.h"
 
@@ -12,19 +12,24 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/typcache.h"
 
-#include "api/inbound.h"
+#include "api/line.h"
 #include "engine/contract.h"
+#include "engine/publish.h"
 #include "engine/sender.h"
 #include "engine/sql.h"
 #include "json/datetime.h"
+#include "pg/insert.h"
 #include "pg/lookup.h"
+#include "pg/relations.h"
+#include "pg/search.h"
 #include "pg/settings.h"
 
 #define QUANTITY_DIGITS		12		/* before the point */
@@ -35,11 +40,12 @@ PG_FUNCTION_INFO_V1(planthub_open_inbound);
 PG_FUNCTION_INFO_V1(planthub_quantity_value);
 PG_FUNCTION_INFO_V1(planthub_bring);
 PG_FUNCTION_INFO_V1(planthub_take_released);
+PG_FUNCTION_INFO_V1(planthub_close_inbound);
 
 /* Results of open_inbound(), in order. */
 enum
 {
-	OPENED_M, OPENED_EFFECT, OPENED_BUSINESS_KEY, OPENED_HASH, OPENED_REFERENCES,
+	OPENED_M, OPENED_EFFECT, OPENED_BUSINESS_KEY, OPENED_HASH,
 	OPENED_COLUMNS
 };
 
@@ -54,7 +60,9 @@ typedef struct Opening
 	TimestampTz sent_at;
 	int			offset;
 	const PhSender *sender;
-	StringInfoData canonical;		/* what was hashed */
+	text	   *business_key;		/* NULL: the topic has none */
+	bytea	   *hash;
+	PhInbound	inbound;
 } Opening;
 
 static JsonbValue *
@@ -149,105 +157,185 @@ business_key(Opening *opening)
 	StringInfoData key;
 	int			i;
 
+	if (opening->sender->nmembers == 0)
+		return NULL;
 	initStringInfo(&key);
 	for (i = 0; i < opening->sender->nmembers; i++)
 	{
-		const char *name = opening->sender->members[i];
-		JsonbValue	value;
+		Datum		value;
 
 		if (i > 0)
 			appendStringInfoChar(&key, '\x1f');
-		if (getKeyJsonValueFromContainer(&opening->data->root, name, (int) strlen(name), &value) == NULL ||
-			value.type == jbvNull)
-			continue;
-		if (value.type == jbvString)
-			appendBinaryStringInfo(&key, value.val.string.val, value.val.string.len);
-		else
-		{
-			Jsonb	   *part = JsonbValueToJsonb(&value);
-
-			(void) JsonbToCString(&key, &part->root, VARSIZE(part));
-		}
+		if (ph_member_text(&opening->data->root, opening->sender->members[i], &value))
+			appendBinaryStringInfo(&key, VARDATA_ANY(DatumGetPointer(value)), VARSIZE_ANY_EXHDR(DatumGetPointer(value)));
 	}
 	return cstring_to_text_with_len(key.data, key.len);
 }
 
 static void
-set_member(Opening *opening, Datum *values, bool *nulls, int attribute, const char *name)
+set_value(Opening *opening, int attribute, Datum value, bool isnull)
+{
+	opening->inbound.values[attribute] = value;
+	opening->inbound.nulls[attribute] = isnull;
+}
+
+static void
+set_member(Opening *opening, int attribute, const char *name)
 {
 	char	   *value = member_text(opening, name);
 
-	nulls[attribute] = value == NULL;
-	values[attribute] = value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
+	set_value(opening, attribute, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
 }
 
-static Datum
-build_inbound(Opening *opening, TupleDesc descriptor)
+static void
+fill_inbound(Opening *opening)
 {
-	Datum		values[EVENT_ATTRIBUTES];
-	bool		nulls[EVENT_ATTRIBUTES] = {0};
 	const PhSender *sender = opening->sender;
 
-	if (descriptor->natts != EVENT_ATTRIBUTES)
-		elog(ERROR, "type planthub.inbound has %d attributes", descriptor->natts);
-	nulls[EVENT_ID] = true;
-	values[EVENT_TOPIC] = CStringGetTextDatum(opening->topic);
-	values[EVENT_VERSION] = Int32GetDatum(opening->version);
-	values[EVENT_SITE] = PointerGetDatum(sender->site);
-	values[EVENT_SYSTEM] = PointerGetDatum(sender->system);
-	values[EVENT_KIND] = PointerGetDatum(sender->kind);
-	values[EVENT_SOURCE] = CStringGetTextDatum(opening->source);
-	set_member(opening, values, nulls, EVENT_EVENT_ID, "id");
-	set_member(opening, values, nulls, EVENT_SUBJECT, "subject");
-	set_member(opening, values, nulls, EVENT_KEY, "partitionkey");
-	values[EVENT_TIME] = TimestampTzGetDatum(opening->time);
-	values[EVENT_OFFSET] = Int16GetDatum(opening->offset);
-	values[EVENT_SENT_AT] = TimestampTzGetDatum(opening->sent_at);
-	set_member(opening, values, nulls, EVENT_CORRELATION_ID, "correlationid");
-	set_member(opening, values, nulls, EVENT_CAUSATION_ID, "causationid");
-	set_member(opening, values, nulls, EVENT_TRACEPARENT, "traceparent");
-	nulls[EVENT_TIMEZONE] = sender->timezone == NULL;
-	values[EVENT_TIMEZONE] = PointerGetDatum(sender->timezone);
-	values[EVENT_POLICIES] = JsonbPGetDatum(sender->policies);
-	values[EVENT_DATA] = JsonbPGetDatum(opening->data);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	set_value(opening, EVENT_ID, (Datum) 0, true);
+	set_value(opening, EVENT_TOPIC, CStringGetTextDatum(opening->topic), false);
+	set_value(opening, EVENT_VERSION, Int32GetDatum(opening->version), false);
+	set_value(opening, EVENT_SITE, PointerGetDatum(sender->site), false);
+	set_value(opening, EVENT_SYSTEM, PointerGetDatum(sender->system), false);
+	set_value(opening, EVENT_KIND, PointerGetDatum(sender->kind), false);
+	set_value(opening, EVENT_SOURCE, CStringGetTextDatum(opening->source), false);
+	set_member(opening, EVENT_EVENT_ID, "id");
+	set_member(opening, EVENT_SUBJECT, "subject");
+	set_member(opening, EVENT_KEY, "partitionkey");
+	set_value(opening, EVENT_TIME, TimestampTzGetDatum(opening->time), false);
+	set_value(opening, EVENT_OFFSET, Int16GetDatum(opening->offset), false);
+	set_value(opening, EVENT_SENT_AT, TimestampTzGetDatum(opening->sent_at), false);
+	set_member(opening, EVENT_CORRELATION_ID, "correlationid");
+	set_member(opening, EVENT_CAUSATION_ID, "causationid");
+	set_member(opening, EVENT_TRACEPARENT, "traceparent");
+	set_value(opening, EVENT_TIMEZONE, PointerGetDatum(sender->timezone), sender->timezone == NULL);
+	set_value(opening, EVENT_POLICIES, JsonbPGetDatum(sender->policies), false);
+	set_value(opening, EVENT_DATA, JsonbPGetDatum(opening->data), false);
+}
+
+/* The canonical form of the data tells whether they have references that must be looked up. */
+static bool
+identify(Opening *opening)
+{
+	StringInfoData canonical;
+
+	opening->business_key = business_key(opening);
+	opening->hash = ph_event_hash(opening->topic, opening->time, opening->data, &canonical);
+	return strstr(canonical.data, "\"scheme\":") == NULL;
+}
+
+/* The same as planthub.lock_event() without end of patience. */
+static void
+lock_event(Opening *opening)
+{
+	const char *site = text_to_cstring(opening->sender->site);
+	bool		has_key = !opening->inbound.nulls[EVENT_KEY];
+	Datum		key = opening->inbound.values[EVENT_KEY];
+	Datum		order_no;
+	Datum		order_key;
+
+	if (has_key)
+		(void) ph_publish_lock_key(site, DatumGetTextPP(key), true);
+	if (!ph_member_text(&opening->data->root, "order", &order_no))
+		return;
+	order_key = CStringGetTextDatum(psprintf("mo:%s", TextDatumGetCString(order_no)));
+	if (!has_key || !ph_text_equal(key, order_key))
+		(void) ph_publish_lock_key(site, DatumGetTextPP(order_key), true);
+}
+
+static bool
+is_in_inbox(const char *index, int nkeys, const Datum *keys, Snapshot snapshot)
+{
+	static const char *const columns[] = {NULL};
+	PhSearch   *inbox = ph_search_open("inbox", index, nkeys, columns, snapshot);
+	bool		found = ph_search_first(inbox, keys);
+
+	ph_search_close(inbox);
+	return found;
+}
+
+/* Whether the event, or another one about the same fact, arrived before.  Its key is locked, so this stays so. */
+static bool
+is_known(Opening *opening)
+{
+	Datum	   *values = opening->inbound.values;
+	Datum		identity[] = {values[EVENT_SOURCE], values[EVENT_EVENT_ID]};
+	Datum		fact[] = {values[EVENT_SOURCE], values[EVENT_TOPIC], PointerGetDatum(opening->business_key)};
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	bool		known = is_in_inbox("inbox_identity", 2, identity, snapshot) ||
+		(opening->business_key != NULL && is_in_inbox("inbox_business_key", 3, fact, snapshot));
+
+	UnregisterSnapshot(snapshot);
+	return known;
+}
+
+/* Microseconds that a policy stands for; false when it says nothing, or nothing that is plain. */
+static bool
+policy_span(Opening *opening, const char *name, double unit, double *span)
+{
+	Datum		value;
+	char	   *number;
+	char	   *end;
+
+	if (!ph_member_text(&opening->sender->policies->root, name, &value))
+		return false;
+	number = TextDatumGetCString(value);
+	*span = strtod(number, &end) * unit;
+	return end != number && *end == '\0';
+}
+
+/* Neither too far in the future nor in the past; see planthub.window_violations(). */
+static bool
+is_in_window(Opening *opening)
+{
+	double		difference = (double) opening->time - (double) opening->sent_at;
+	double		future;
+	double		past;
+
+	return policy_span(opening, "future_event_limit_min", USECS_PER_MINUTE, &future) && difference <= future &&
+		policy_span(opening, "late_event_limit_h", USECS_PER_HOUR, &past) && difference >= -past;
 }
 
 /*
- * open_inbound(event jsonb) -> (m planthub.inbound, effect text, business_key text, hash bytea, has_references boolean):
- * a good event, which keeps its contracts and whose sender may send it; all null when it needs a closer look.
+ * open_inbound(event jsonb) -> (m planthub.inbound, effect text, business_key text, hash bytea): a good event that is new: it keeps
+ * its contracts, its sender may send it, and nothing in it has to be looked up; with its number, and its key locked.
+ * All null when it needs a closer look.
  */
 Datum
 planthub_open_inbound(PG_FUNCTION_ARGS)
 {
 	Opening		opening = {.event = PG_GETARG_JSONB_P(0)};
-	TupleDesc	descriptor;
+	TupleDesc	descriptor = ph_result_descriptor(fcinfo);
 	Datum		values[OPENED_COLUMNS] = {0};
-	bool		nulls[OPENED_COLUMNS] = {true, true, true, true, true};
+	bool		nulls[OPENED_COLUMNS] = {true, true, true, true};
 	MemoryContext caller = CurrentMemoryContext;
 	bool		good;
+	bool		fresh = false;
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "open_inbound() must return a row");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	MemoryContextSwitchTo(caller);	/* what is found is needed after SPI_finish() */
-	good = open_event(&opening);
+	good = open_event(&opening) && is_in_window(&opening);
 	SPI_finish();
-	if (good)
+	if (good && identify(&opening))
 	{
-		TupleDesc	inbound = lookup_rowtype_tupdesc_copy(TupleDescAttr(descriptor, OPENED_M)->atttypid, -1);
-
+		fill_inbound(&opening);
+		lock_event(&opening);
+		fresh = !is_known(&opening);
+	}
+	if (fresh)
+	{
+		set_value(&opening, EVENT_ID, Int64GetDatum(ph_sequence_next("message_id_seq")), false);
 		memset(nulls, 0, sizeof(nulls));
-		values[OPENED_M] = build_inbound(&opening, inbound);
+		values[OPENED_M] = ph_composite(TupleDescAttr(descriptor, OPENED_M)->atttypid, EVENT_ATTRIBUTES,
+										opening.inbound.values, opening.inbound.nulls);
 		nulls[OPENED_EFFECT] = opening.sender->effect == NULL;
 		values[OPENED_EFFECT] = PointerGetDatum(opening.sender->effect);
-		nulls[OPENED_BUSINESS_KEY] = opening.sender->nmembers == 0;
-		values[OPENED_BUSINESS_KEY] = PointerGetDatum(business_key(&opening));
-		values[OPENED_HASH] = PointerGetDatum(ph_event_hash(opening.topic, opening.time, opening.data, &opening.canonical));
-		values[OPENED_REFERENCES] = BoolGetDatum(strstr(opening.canonical.data, "\"scheme\":") != NULL);
+		nulls[OPENED_BUSINESS_KEY] = opening.business_key == NULL;
+		values[OPENED_BUSINESS_KEY] = PointerGetDatum(opening.business_key);
+		values[OPENED_HASH] = PointerGetDatum(opening.hash);
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls)));
 }
 
 /*
@@ -352,9 +440,26 @@ planthub_bring(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-static PhStatement left_behind = {
-	"SELECT FROM planthub.parked AS p WHERE p.due LIMIT 1", 0, {0}
-};
+/* Whether others have left released events behind because this transaction had their key. */
+static bool
+has_left_behind(void)
+{
+	static const char *const columns[] = {NULL};
+	PhSearch   *due = ph_search_open("parked", "parked_due", 0, columns, GetTransactionSnapshot());
+	bool		found = ph_search_first(due, NULL);
+
+	ph_search_close(due);
+	return found;
+}
+
+static bool
+take_released(void)
+{
+	bool		result = released;
+
+	released = false;
+	return result || has_left_behind();
+}
 
 /*
  * take_released() -> boolean: whether bring() has released events since this was asked last, or others have left released
@@ -363,15 +468,66 @@ static PhStatement left_behind = {
 Datum
 planthub_take_released(PG_FUNCTION_ARGS)
 {
-	bool		result = released;
+	PG_RETURN_BOOL(take_released());
+}
 
-	released = false;
-	if (!result)
+/* ---- the end ---- */
+
+/* Arguments of close_inbound(), in order. */
+enum
+{
+	CLOSE_M, CLOSE_EVENT, CLOSE_OUTCOME, CLOSE_CODE, CLOSE_VIOLATIONS, CLOSE_BUSINESS_KEY, CLOSE_HASH
+};
+
+/* Columns of planthub.inbox, in order. */
+enum
+{
+	INBOX_ID, INBOX_RECEIVED_AT, INBOX_EVENT_TIME, INBOX_OUTCOME_AT, INBOX_COPIES, INBOX_ATTEMPTS, INBOX_OWNS,
+	INBOX_OUTCOME, INBOX_CODE, INBOX_SITE, INBOX_SYSTEM, INBOX_TOPIC, INBOX_KEY, INBOX_SOURCE, INBOX_EVENT_ID,
+	INBOX_BUSINESS_KEY, INBOX_HASH, INBOX_VIOLATIONS, INBOX_EVENT,
+	INBOX_COLUMNS
+};
+
+/* Where the attributes of the event and the arguments go. */
+static const int attribute_columns[][2] = {
+	{EVENT_ID, INBOX_ID}, {EVENT_TIME, INBOX_EVENT_TIME}, {EVENT_SITE, INBOX_SITE}, {EVENT_SYSTEM, INBOX_SYSTEM},
+	{EVENT_TOPIC, INBOX_TOPIC}, {EVENT_KEY, INBOX_KEY}, {EVENT_SOURCE, INBOX_SOURCE}, {EVENT_EVENT_ID, INBOX_EVENT_ID}
+};
+
+static const int argument_columns[][2] = {
+	{CLOSE_OUTCOME, INBOX_OUTCOME}, {CLOSE_CODE, INBOX_CODE}, {CLOSE_VIOLATIONS, INBOX_VIOLATIONS},
+	{CLOSE_BUSINESS_KEY, INBOX_BUSINESS_KEY}, {CLOSE_HASH, INBOX_HASH}, {CLOSE_EVENT, INBOX_EVENT}
+};
+
+/*
+ * close_inbound(m planthub.inbound, event jsonb, outcome text, code text, violations jsonb, business_key text, hash bytea) -> boolean:
+ * writes an event that open_inbound() has opened into the inbox, and says whether events were released, see
+ * take_released().
+ */
+Datum
+planthub_close_inbound(PG_FUNCTION_ARGS)
+{
+	PhInbound	m;
+	PhInsert   *inbox = ph_insert_open("inbox", INBOX_COLUMNS);
+	Datum		values[INBOX_COLUMNS] = {0};
+	bool		nulls[INBOX_COLUMNS] = {0};
+	int			i;
+
+	ph_inbound_argument(fcinfo, CLOSE_M, &m);
+	values[INBOX_RECEIVED_AT] = values[INBOX_OUTCOME_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[INBOX_ATTEMPTS] = Int32GetDatum(1);
+	values[INBOX_OWNS] = BoolGetDatum(true);
+	for (i = 0; i < lengthof(attribute_columns); i++)
 	{
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "could not connect to SPI");
-		result = ph_sql_run(&left_behind, NULL, NULL, SPI_OK_SELECT) > 0;
-		SPI_finish();
+		values[attribute_columns[i][1]] = m.values[attribute_columns[i][0]];
+		nulls[attribute_columns[i][1]] = m.nulls[attribute_columns[i][0]];
 	}
-	PG_RETURN_BOOL(result);
+	for (i = 0; i < lengthof(argument_columns); i++)
+	{
+		values[argument_columns[i][1]] = PG_GETARG_DATUM(argument_columns[i][0]);
+		nulls[argument_columns[i][1]] = PG_ARGISNULL(argument_columns[i][0]);
+	}
+	ph_insert_row(inbox, values, nulls);
+	ph_insert_close(inbox);
+	PG_RETURN_BOOL(take_released());
 }

@@ -93,31 +93,12 @@ typedef struct Finder
 
 /* ---- what the data say ---- */
 
-/* A member as ->> gives it; false for null and when it is absent. */
-static bool
-member_text(JsonbContainer *object, const char *name, Datum *result)
-{
-	JsonbValue	value;
-	Jsonb	   *part;
-
-	if (object == NULL || getKeyJsonValueFromContainer(object, name, (int) strlen(name), &value) == NULL ||
-		value.type == jbvNull)
-		return false;
-	if (value.type == jbvString)
-	{
-		*result = PointerGetDatum(cstring_to_text_with_len(value.val.string.val, value.val.string.len));
-		return true;
-	}
-	part = JsonbValueToJsonb(&value);
-	*result = CStringGetTextDatum(JsonbToCString(NULL, &part->root, VARSIZE(part)));
-	return true;
-}
-
 static void
 set_text(PhLine *line, int attribute, JsonbContainer *object, const char *name, const char *other)
 {
-	line->nulls[attribute] = !member_text(object, name, &line->values[attribute]) &&
-		(other == NULL || !member_text(object, other, &line->values[attribute]));
+	line->nulls[attribute] = object == NULL ||
+		(!ph_member_text(object, name, &line->values[attribute]) &&
+		 (other == NULL || !ph_member_text(object, other, &line->values[attribute])));
 }
 
 /* The status of stock at a location. */
@@ -141,7 +122,7 @@ set_quantity(PhLine *line, JsonbContainer *object)
 		found.type == jbvBinary && JsonContainerIsObject(found.val.binary.data))
 		quantity = found.val.binary.data;
 	set_text(line, LINE_UOM, quantity, "uom", NULL);
-	line->nulls[LINE_QTY] = !member_text(quantity, "value", &value) ||
+	line->nulls[LINE_QTY] = quantity == NULL || !ph_member_text(quantity, "value", &value) ||
 		!ph_quantity_value(DatumGetTextPP(value), &line->values[LINE_QTY]);
 }
 

@@ -20,9 +20,13 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION planthub.open_inbound(event jsonb, OUT m planthub.inbound, OUT effect text, OUT business_key text, OUT hash bytea, OUT has_references boolean)
+CREATE OR REPLACE FUNCTION planthub.open_inbound(event jsonb, OUT m planthub.inbound, OUT effect text, OUT business_key text, OUT hash bytea)
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_open_inbound';
-COMMENT ON FUNCTION planthub.open_inbound(jsonb) IS 'Internal: an event that keeps its contracts and whose sender may send it, ready to be evaluated; all null when it needs a closer look';
+COMMENT ON FUNCTION planthub.open_inbound(jsonb) IS 'Internal: an event that is new, keeps its contracts and whose sender may send it, ready to be evaluated, with its key locked; all null when it needs a closer look';
+
+CREATE OR REPLACE FUNCTION planthub.close_inbound(m planthub.inbound, event jsonb, outcome text, code text, violations jsonb, business_key text, hash bytea) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_close_inbound';
+COMMENT ON FUNCTION planthub.close_inbound(planthub.inbound, jsonb, text, text, jsonb, text, bytea) IS 'Internal: writes an event that was opened into the inbox; whether events are released, as take_released() says';
 
 CREATE OR REPLACE FUNCTION planthub.bring(kind text, keys text[]) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_bring';

@@ -268,46 +268,32 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'argument "event" must not be null';
     END IF;
     opened := planthub.open_inbound(event);
-    IF opened.hash IS NULL OR opened.has_references THEN
+    IF opened.hash IS NULL THEN
         SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
         RETURN;
     END IF;
     -- The usual case: a good event of a known sender, which was not seen before and breaks no rule.
     m := opened.m;
-    ignored := planthub.lock_event(m.site, m.key, m.data->>'order', -1);
-    IF EXISTS (SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.event_id = m.event_id AND i.owns
-               UNION ALL SELECT FROM planthub.inbox AS i WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = opened.business_key) THEN
-        SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
-        RETURN;
-    END IF;
-    m.id := nextval('planthub.message_id_seq');
-    broken := planthub.window_violations(m);
-    IF broken IS NULL AND opened.effect IS NOT NULL THEN
-        broken := planthub.call_effect(opened.effect, m);
-    END IF;
+    message_id := m.id;
     outcome := 'applied';
-    IF broken IS NOT NULL THEN
-        found := planthub.judge(m, broken);
-        IF found.outcome = 'parked' THEN
-            found := planthub.evaluate_or_park(m, '{}');
-            outcome := 'done';
-        ELSE
+    IF opened.effect IS NOT NULL THEN
+        broken := planthub.call_effect(opened.effect, m);
+        IF broken IS NOT NULL THEN
+            found := planthub.judge(m, broken);
             outcome := found.outcome;
         END IF;
-        code := found.code;
-        violations := found.report;
     END IF;
     IF outcome IN ('applied', 'applied_with_warning') THEN
         ignored := planthub.publish_inbound(m);
-    ELSE
+    ELSIF outcome = 'parked' THEN
+        found := planthub.evaluate_or_park(m, '{}');
         outcome := found.outcome;
     END IF;
-    INSERT INTO planthub.inbox AS i (id, received_at, event_time, outcome_at, owns, outcome, code, site, system, topic, key, source,
-        event_id, business_key, hash, violations, event)
-    VALUES (m.id, clock_timestamp(), m.event_time, clock_timestamp(), true, receive.outcome, receive.code, m.site, m.system, m.topic, m.key,
-        m.source, m.event_id, CASE WHEN receive.outcome <> 'rejected' THEN opened.business_key END, opened.hash, receive.violations, receive.event);
-    message_id := m.id;
-    IF planthub.take_released() THEN
+    IF broken IS NOT NULL THEN
+        code := found.code;
+        violations := found.report;
+    END IF;
+    IF planthub.close_inbound(m, event, outcome, code, violations, CASE WHEN outcome <> 'rejected' THEN opened.business_key END, opened.hash) THEN
         PERFORM planthub.retry_due();
     END IF;
 EXCEPTION WHEN data_exception OR program_limit_exceeded OR check_violation OR not_null_violation THEN
