@@ -1,7 +1,9 @@
 /*
  * test_schema.c
- *	  URI references as RFC 3986 explains them, and the values of "format".
+ *	  URI references as RFC 3986 explains them, and the values of "format".  With -DLIBFUZZER and clang -fsanitize=fuzzer
+ *	  an entry for libFuzzer.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,30 +87,45 @@ test_formats(void)
 	check(ph_format_find("dat", 3) == PH_FORMAT_NONE && ph_format_find("dates", 5) == PH_FORMAT_NONE, "an unknown format");
 }
 
-/* Texts of exactly their size, so that the sanitizer sees every byte beyond. */
+/* In texts of exactly their size, so that the sanitizer sees every byte beyond. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char		result[PH_URI_SIZE];
+	char	   *text = malloc(size + 1);
+	char	   *exact = malloc(size > 0 ? size : 1);
+	int			format;
+
+	memcpy(text, data, size);
+	memcpy(exact, data, size);
+	text[size] = '\0';
+	(void) ph_uri_resolve(BASE, text, result);
+	if (ph_uri_resolve(text, text + size / 2, result))
+		(void) ph_uri_decode(result);
+	for (format = 0; format <= PH_FORMAT_REGEX; format++)
+		(void) ph_format_valid(format, exact, size);
+	free(exact);
+	free(text);
+	return 0;
+}
+
+#ifndef LIBFUZZER
 static void
 test_random(void)
 {
 	static const char letters[] = "0129:.-+TZPYMDHSWaf%/#[]@\"\\~xn";
-	char		base[PH_URI_SIZE];
+	uint8_t		text[24];
 	int			round;
 	int			i;
 
 	srand(1);
 	for (round = 0; round < 200000; round++)
 	{
-		int			length = rand() % 24;
-		char	   *text = malloc(length + 1);
-		PhFormat	format = rand() % (PH_FORMAT_REGEX + 1);
+		int			length = rand() % sizeof(text);
 
 		for (i = 0; i < length; i++)
 			text[i] = letters[rand() % (sizeof(letters) - 1)];
-		text[length] = '\0';
-		(void) ph_uri_resolve(round % 2 == 0 ? BASE : text, text, base);
-		(void) ph_uri_decode(base);
-		text = realloc(text, length > 0 ? length : 1);
-		(void) ph_format_valid(format, text, length);
-		free(text);
+		LLVMFuzzerTestOneInput(text, length);
 	}
 	check(true, "200,000 random texts are harmless");
 }
@@ -121,3 +138,4 @@ main(void)
 	test_random();
 	return done();
 }
+#endif

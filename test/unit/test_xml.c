@@ -1,7 +1,9 @@
 /*
  * test_xml.c
- *	  The pull reader: events, everything it refuses and where, and that nothing is left or printed.
+ *	  The pull reader: events, everything it refuses and where, and that nothing is left or printed.  With -DLIBFUZZER and
+ *	  clang -fsanitize=fuzzer an entry for libFuzzer.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -183,6 +185,15 @@ well_nested(const char *document, size_t length)
 	return event == PH_XML_DONE ? depth == 0 : event == PH_XML_FAILED;
 }
 
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!well_nested((const char *) data, size))
+		abort();
+	return 0;
+}
+
+#ifndef LIBFUZZER
 static void
 test_mutations(void)
 {
@@ -241,3 +252,4 @@ main(void)
 	test_mutations();
 	return done();
 }
+#endif
