@@ -5,7 +5,7 @@ import json
 
 from day import identity
 
-SYSTEMS = {'erp': ['sap-prd'], 'mes': ['mes-p1'], 'wms': ['wms-eu'], 'qms': ['qms-cloud'], 'eam': ['maximo'], 'scada': ['scada-p1'],
+SYSTEMS = {'erp': ['sap-prd'], 'mes': ['mes-p1', 'weigh-1'], 'wms': ['wms-eu'], 'qms': ['qms-cloud'], 'eam': ['maximo'], 'scada': ['scada-p1'],
            'office': ['sup-7', 'planner', 'labels', 'customers']}
 IN_FLIGHT = 2.0         # seconds before a kill in which a request can have been under way
 IN_SOCKET = 1.0         # seconds after it in which a busy target can still read what had been sent

@@ -12,7 +12,8 @@ END
 $$;
 \set asn `cat demo/scenario/messages_asn.json`
 \set downtime `cat demo/scenario/messages_downtime.json`
-SELECT set_config('demo.messages', ((:'asn'::jsonb->'messages') || (:'downtime'::jsonb->'messages'))::text, false) AS messages \gset
+\set main `cat demo/scenario/messages_main.json`
+SELECT set_config('demo.messages', ((:'asn'::jsonb->'messages') || (:'downtime'::jsonb->'messages') || :'main'::jsonb)::text, false) AS messages \gset
 
 -- The EAM is asked to look after a machine.
 SELECT pg_temp.add_mapping('eam-request',
@@ -57,3 +58,51 @@ SELECT pg_temp.add_mapping(name, format($json${
         "Material": "4712", "Plant": "1010", "StorageLocation": "0001", "Batch": "S-78", "GoodsMovementType": "%s", "EntryUnit": "EA",
         "QuantityInEntryUnit": "%s"}]}}$json$, code, movement, expected)::jsonb)
 FROM (VALUES ('sap-accepted', '04', '321', 'qty_accepted', '975'), ('sap-sample', '03', '553', 'qty_destroyed_in_test', '5')) AS d (name, code, movement, quantity, expected);
+
+-- The MES of the weighing room speaks B2MML: a ProductionSchedule, which its endpoint writes as XML.
+SELECT pg_temp.add_mapping('b2mml-schedule', $json${"SyncProductionSchedule": {
+    "ApplicationArea": {"Sender": {"LogicalID": "PLANTHUB"}, "CreationDateTime": "=$env.time"},
+    "DataArea": {"Sync": "", "ProductionSchedule": {"ProductionRequest": {
+      "$let": {"whole": "=$"},
+      "$do": {
+        "ID": "=order", "StartTime": "=planned_start", "EndTime": "=planned_end",
+        "SegmentRequirement": {"$each": "=operations", "$sort": "=op", "$do": {
+          "$let": {"op": "=op", "first": "=$index == `0`"},
+          "$do": {
+            "ID": "=op",
+            "MaterialRequirement": {"$if": "=$first", "$then": {
+              "MaterialDefinitionID": "=xref_back('item', $whole.item)", "MaterialUse": "Material Produced",
+              "Quantity": {"QuantityString": "=$whole.qty.value", "DataType": "decimal", "UnitOfMeasure": "=xref_back('uom', $whole.qty.uom)"}}},
+            "SegmentRequirement": {
+              "ProductionParameter": {"Parameter": {"ID": "Center", "Value": {"ValueString": "=xref_back('equipment', work_center)", "DataType": "Text"}}},
+              "MaterialRequirement": {"$each": "=$whole.components", "$where": "=operation == $op", "$sort": "=line", "$do": {
+                "MaterialDefinitionID": "=xref_back('item', item)", "MaterialUse": "Material Consumed",
+                "Quantity": {"QuantityString": "=required.value", "DataType": "decimal", "UnitOfMeasure": "=xref_back('uom', required.uom)"},
+                "MaterialRequirementProperty": {"ID": "Indice", "Value": {"ValueString": "=line", "DataType": "integer"}}}}}}}}}}}}}}$json$,
+    'production_order.released', 'erp-0001', '{"system": "weigh-1"}', $json${"SyncProductionSchedule": {
+    "ApplicationArea": {"Sender": {"LogicalID": "PLANTHUB"}, "CreationDateTime": "2026-01-15T06:00:00+01:00"},
+    "DataArea": {"Sync": "", "ProductionSchedule": {"ProductionRequest": {
+      "ID": "1000123", "StartTime": "2026-01-15T07:00:00+01:00", "EndTime": "2026-01-15T15:00:00+01:00",
+      "SegmentRequirement": [
+        {"ID": "0010",
+         "MaterialRequirement": {"MaterialDefinitionID": "FG100", "MaterialUse": "Material Produced",
+           "Quantity": {"QuantityString": "100", "DataType": "decimal", "UnitOfMeasure": "PCE"}},
+         "SegmentRequirement": {
+           "ProductionParameter": {"Parameter": {"ID": "Center", "Value": {"ValueString": "L1.ASM", "DataType": "Text"}}},
+           "MaterialRequirement": [
+             {"MaterialDefinitionID": "HOUSING", "MaterialUse": "Material Consumed",
+              "Quantity": {"QuantityString": "100", "DataType": "decimal", "UnitOfMeasure": "PCE"},
+              "MaterialRequirementProperty": {"ID": "Indice", "Value": {"ValueString": "0010", "DataType": "integer"}}},
+             {"MaterialDefinitionID": "SEAL", "MaterialUse": "Material Consumed",
+              "Quantity": {"QuantityString": "200", "DataType": "decimal", "UnitOfMeasure": "PCE"},
+              "MaterialRequirementProperty": {"ID": "Indice", "Value": {"ValueString": "0020", "DataType": "integer"}}},
+             {"MaterialDefinitionID": "GREASE", "MaterialUse": "Material Consumed",
+              "Quantity": {"QuantityString": "1.5", "DataType": "decimal", "UnitOfMeasure": "KGM"},
+              "MaterialRequirementProperty": {"ID": "Indice", "Value": {"ValueString": "0030", "DataType": "integer"}}},
+             {"MaterialDefinitionID": "SCREW", "MaterialUse": "Material Consumed",
+              "Quantity": {"QuantityString": "800", "DataType": "decimal", "UnitOfMeasure": "PCE"},
+              "MaterialRequirementProperty": {"ID": "Indice", "Value": {"ValueString": "0040", "DataType": "integer"}}}]}},
+        {"ID": "0020", "SegmentRequirement": {
+           "ProductionParameter": {"Parameter": {"ID": "Center", "Value": {"ValueString": "L1.TST", "DataType": "Text"}}}, "MaterialRequirement": []}},
+        {"ID": "0030", "SegmentRequirement": {
+           "ProductionParameter": {"Parameter": {"ID": "Center", "Value": {"ValueString": "L1.PCK", "DataType": "Text"}}}, "MaterialRequirement": []}}]}}}}}$json$);

@@ -6,7 +6,7 @@ BEGIN;
 SELECT planthub.create_site('PLANT-1', name => 'Pump factory', timezone => 'Europe/Berlin');
 
 SELECT planthub.create_system(code, kind, site => 'PLANT-1'), planthub.set_source(uri, system => code, site => 'PLANT-1')
-FROM (VALUES ('sap-prd', 'erp', 'urn:sys:erp:sap-prd-100'), ('mes-p1', 'mes', 'urn:sys:mes:plant1'), ('wms-eu', 'wms', 'urn:sys:wms:saas-eu'),
+FROM (VALUES ('sap-prd', 'erp', 'urn:sys:erp:sap-prd-100'), ('mes-p1', 'mes', 'urn:sys:mes:plant1'), ('weigh-1', 'mes', 'urn:sys:mes:weighing'), ('wms-eu', 'wms', 'urn:sys:wms:saas-eu'),
              ('qms-cloud', 'qms', 'urn:sys:qms:cloud'), ('maximo', 'eam', 'urn:sys:eam:maximo'), ('scada-p1', 'scada', 'urn:sys:scada:plant1'),
              ('sup-7', 'supplier', 'urn:sys:supplier:sup-7'), ('planner', 'aps', 'urn:sys:aps:plant1'), ('labels', 'label', 'urn:sys:label:plant1'),
              ('customers', 'tms', 'urn:sys:edi:customers')) AS s (code, kind, uri);
@@ -64,6 +64,16 @@ FROM (VALUES
     ('label-jobs', 'labels', :'office' || '/labels', 'structured'),
     ('customer-notices', 'customers', :'office' || '/notices', 'structured')) AS e (code, system, address, mode);
 
+-- The MES of the weighing room takes XML: which elements stand in which order.
+SELECT planthub.create_endpoint('weigh-schedules', 'weigh-1', :'mes' || '/b2mml', content_mode => 'plain', xml_profile => '{
+    "namespaces": {"": "http://www.wbf.org/xml/B2MML-V0401"},
+    "order": {"SyncProductionSchedule": ["ApplicationArea", "DataArea"], "ApplicationArea": ["Sender", "CreationDateTime"],
+              "DataArea": ["Sync", "ProductionSchedule"], "ProductionRequest": ["ID", "StartTime", "EndTime", "SegmentRequirement"],
+              "SegmentRequirement": ["ID", "ProductionParameter", "MaterialRequirement", "SegmentRequirement"],
+              "MaterialRequirement": ["MaterialDefinitionID", "MaterialUse", "Quantity", "MaterialRequirementProperty"],
+              "Quantity": ["QuantityString", "DataType", "UnitOfMeasure"], "Parameter": ["ID", "Value"],
+              "MaterialRequirementProperty": ["ID", "Value"], "Value": ["ValueString", "DataType"]}}');
+
 -- What the ERP commands goes down, translated into the words of each system; what happens goes up as SAP wants it, and to
 -- everybody who has to go on from there.
 SELECT planthub.create_route(code, topic, endpoint, site => 'PLANT-1', mapping => mapping, condition => condition, response_mapping => response,
@@ -78,6 +88,7 @@ FROM (VALUES
     ('order-ends-to-wms', 'production_order.technically_completed', 'wms-tasks', NULL, NULL, NULL),
     ('orders-to-qms', 'production_order.released', 'qms-plans', NULL, 'order == ''1000123''', NULL),
     ('orders-to-labels', 'production_order.released', 'label-jobs', NULL, 'order == ''1000123''', NULL),
+    ('orders-to-weighing', 'production_order.released', 'weigh-schedules', 'b2mml-schedule', 'order == ''1000123''', NULL),
     ('materials-to-mes', 'pick.confirmed', 'mes-materials', NULL, NULL, NULL),
     ('operations-to-scada', 'operation.started', 'scada-running', NULL, NULL, NULL),
     ('finished-to-wms', 'production.confirmed', 'wms-finished', NULL, 'operation == ''0030'' && kind == ''final''', NULL),

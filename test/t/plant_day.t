@@ -9,12 +9,13 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'lib'))
 from day import Day, identity  # noqa: E402
 from hub import Hub, equal, eventually, finish, ok, shell, soon, work  # noqa: E402
-from libpq import Connection, SQLError  # noqa: E402
+from libpq import Connection, SQLError, quote  # noqa: E402
 from outcomes import after_complaint, after_downtime, after_main, after_quality, after_supplier, figures_after_main  # noqa: E402
 from scenario import State, events, load, unbalanced  # noqa: E402
 
@@ -28,7 +29,7 @@ ARRIVED = {
     'erp': {'/ProdnOrdConf2': 'mes-0003 mes-0004 mes-0005 mes-0006 mes-0007 mes-0008',
             '/A_MaterialDocumentHeader': 'wms-0001 wms-0002 wms-0003 wms-0004 wms-0005 wms-0102 wms-0103 wms-0200 qms-0101 qms-0101',
             '/PostGoodsIssue': 'wms-0008', '/shipments': 'wms-0007', '/inbound-deliveries': 'sup7-0001', '/blocks': 'qms-0201', '/capacity': 'hub hub'},
-    'mes': {'/orders': 'erp-0001 erp-0003 erp-0200', '/materials': 'wms-0001 wms-0002 wms-0200 hub hub', '/machines': 'sc-0001 sc-0002', '/holds': 'qms-0201'},
+    'mes': {'/orders': 'erp-0001 erp-0003 erp-0200', '/b2mml': 'erp-0001', '/materials': 'wms-0001 wms-0002 wms-0200 hub hub', '/machines': 'sc-0001 sc-0002', '/holds': 'qms-0201'},
     'wms': {'/tasks': 'erp-0001 erp-0003 erp-0200', '/finished': 'mes-0008', '/deliveries': 'erp-0002', '/expected-receipts': 'sup7-0001', '/holds': 'qms-0201'},
     'qms': {'/plans': 'erp-0001', '/inspections': 'wms-0102 wms-0103', '/blocked': 'erp-0201 wms-0201 hub hub hub'},
     'eam': {'/requests': 'mes-0301'},
@@ -218,6 +219,19 @@ for role, path, mapping, event in MAPPED:
     expect = calm.hub.row(f"SELECT expect FROM planthub.mapping_vector WHERE mapping = '{mapping}' AND name = '{event}'")['expect']
     ok(expect in [json.loads(request['body']) for r, p, e, request in calm.requests() if (r, e) == (role, event) and p.endswith(path)],
        f'calm: {event} reaches the {role} as {mapping} has it', expect)
+# What the MES of the weighing room gets is B2MML, in which the shipped mapping reads the same order.
+(request,) = day.mes.received('/b2mml')
+tags = [element.tag.rpartition('}')[2] for element in ElementTree.fromstring(request['body']).iter()]
+equal((request['headers']['content-type'].partition(';')[0], tags[0], tags.count('MaterialRequirement')), ('application/xml', 'SyncProductionSchedule', 5), 'calm: the weighing room gets XML')
+order = json.loads(calm.sql.value("SELECT planthub.map('b2mml-order', planthub.xml_to_json("
+                                  f"{quote(request['body'])}), env => '{{\"site\": \"PLANT-1\", \"system\": \"weigh-1\"}}')"))
+data = EVENTS['erp-0001']['data']
+equal({name: order[name] for name in ('order', 'item', 'qty', 'planned_start', 'planned_end')},
+      {name: data[name] for name in ('order', 'item', 'qty', 'planned_start', 'planned_end')}, 'calm: which is the order, read back by the shipped mapping')
+equal([(line['line'], line['item'], line['required'], line['operation']) for line in order['components']],
+      [(line['line'], line['item'], line['required'], line['operation']) for line in data['components']], 'calm: with its components')
+equal([(operation['op'], operation['work_center']) for operation in order['operations']],
+      [(operation['op'], operation['work_center']) for operation in data['operations']], 'calm: and operations')
 equal(calm.sql.rows("SELECT p.state FROM planthub.posting AS p JOIN planthub.posting_status AS s USING (delivery_id) WHERE s.endpoint = 'sap-goods-issues' "
                     "AND p.state = 'accepted'"), [['accepted']], 'calm: the goods issue was accepted, and posted only when SAP said so')
 
