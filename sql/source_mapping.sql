@@ -134,6 +134,19 @@ SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', version => 0)$$);
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', NULL)$$);
 
+-- The mapping tells topic, time and key; what it told of an event that waited is known when it is evaluated again
+SELECT planthub.set_policy('P1', 'mapping_failed', NULL);
+SELECT planthub.create_mapping('tells', $m${"topic": "=topic", "time": "=time", "subject": "=s", "partitionkey": "=k", "correlationid": "=c", "site": "=site", "more": 1, "data": {"meter": "=xref('meter', m)", "value": "=v"}}$m$), planthub.activate_mapping('tells', 1);
+SELECT planthub.set_source_mapping('urn:mes', NULL, 'tells', type => 'any');
+SELECT pg_temp.send('mes', 'w', '{"topic": "plant_x.read", "time": "2026-01-15T09:30:00+01:00", "s": "S", "k": "K", "c": "C", "m": "Z88", "v": 8}', '{"type": "any"}');
+SELECT event_id, site, topic, key, event_time FROM planthub.inbox WHERE event_id = 'w';
+SELECT planthub.set_xref('meter', 'Z88', '"M88"', system => 'mes') > 0;
+SELECT i.event_id, i.outcome, i.site, i.topic, i.key, i.event_time, i.business_key, m.topic, m.version, m.key, m.subject, m.correlation_id, m.event_time, m.data
+FROM planthub.inbox AS i JOIN planthub.message AS m USING (id) WHERE i.event_id = 'w';
+SELECT pg_temp.send('mes', 'x' || n, data::jsonb, '{"type": "any", "time": "2026-01-15T10:00:00+01:00"}') FROM (VALUES (1, '{"topic": "plant_x.none", "m": "Z88", "v": 1}'), (2, '{"m": "Z88"}'),
+    (3, '{"topic": "plant_x.read", "time": "noon", "m": "Z88", "v": 1}'), (4, '{"topic": "plant_x.read", "m": "Z88", "v": "x"}'), (5, '{"topic": "plant_x.free", "m": "Z88"}'),
+    (6, '{"topic": "plant_x.read", "m": "Z88", "v": 2, "site": "P2"}')) AS x (n, data);
+
 -- no mapping any more; a source that goes takes its mappings with it
 SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', NULL);
 SELECT pg_temp.send('mes', 'l', '{"meter": "M", "value": 3}');

@@ -156,13 +156,13 @@ $$;
 COMMENT ON FUNCTION planthub.open_foreign(jsonb, planthub.source_mapping, timestamptz) IS 'Internal: envelope and sender of an event with the data of another system';
 
 -- The hash is of what was sent: the sender knows nothing else, and what a mapping makes of it changes with its versions.
-CREATE OR REPLACE FUNCTION planthub.foreign_hash(event jsonb, topic text) RETURNS bytea
+CREATE OR REPLACE FUNCTION planthub.foreign_hash(event jsonb) RETURNS bytea
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT planthub.event_hash(coalesce(topic, ''), coalesce(planthub.event_instant(event->>'time'), 'epoch'),
+    SELECT planthub.event_hash(event->>'type', coalesce(planthub.event_instant(event->>'time'), 'epoch'),
         pg_catalog.jsonb_build_object('data', event->'data', 'data_base64', event->'data_base64'));
 END;
-COMMENT ON FUNCTION planthub.foreign_hash(jsonb, text) IS 'Internal: SHA-256 of an event with the data of another system, as they were sent';
+COMMENT ON FUNCTION planthub.foreign_hash(jsonb) IS 'Internal: SHA-256 of an event with the data of another system, as they were sent';
 
 -- Translating
 
@@ -272,8 +272,8 @@ BEGIN
         s.topic := made->>'topic';
         s.version := planthub.made_version(s.mapping, s.topic);
         IF NOT coalesce(made ?& '{topic,data}', false) OR NOT EXISTS (SELECT FROM planthub.topic AS t WHERE t.name = s.topic) THEN
-            violations := planthub.violation('MAPPING_FAILED', '/data', coalesce(format('The mapping makes the topic "%s", which does not exist.', s.topic),
-                'The mapping does not make an object with the members topic and data.'), 'mapping', split_part(s.mapping, '@', 1));
+            violations := planthub.violation('MAPPING_FAILED', '/data', CASE WHEN made ?& '{topic,data}' THEN format('The mapping makes the topic "%s", which does not exist.', s.topic)
+                ELSE 'The mapping does not make an object with the members topic and data.' END, 'mapping', split_part(s.mapping, '@', 1));
             RETURN;
         END IF;
         SELECT jsonb_object_agg(e.key, e.value) INTO made FROM jsonb_each(made) AS e
@@ -356,7 +356,7 @@ BEGIN
         verdict := planthub.judge(m, found);
         EXIT WHEN verdict.outcome <> 'parked' OR locked @> ARRAY[concat(verdict.kind, ' ', verdict.key)];
         PERFORM planthub.lock_things(verdict.kind, ARRAY[verdict.key]);
-        PERFORM planthub.lock_things('mapping', ARRAY[split_part(s.mapping, '@', 1)]);
+        PERFORM pg_advisory_xact_lock_shared(planthub.mapping_lock(s.mapping));
         locked := locked || concat(verdict.kind, ' ', verdict.key);
     END LOOP;
     IF s.uri IS NOT NULL AND found IS NULL THEN
@@ -386,14 +386,21 @@ END
 $$;
 COMMENT ON FUNCTION planthub.evaluate_event(jsonb, planthub.inbound, planthub.source_mapping, bytea, text[], int) IS 'Internal: makes the data of an event what the contract wants where its source has a mapping, then evaluates it or lets it wait';
 
+CREATE OR REPLACE FUNCTION planthub.mapping_lock(mapping text) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.hashtextextended('planthub.mapping waits ' || pg_catalog.split_part(mapping, '@', 1), 0);
+END;
+COMMENT ON FUNCTION planthub.mapping_lock(text) IS 'Internal: advisory lock that events take shared when they wait for what a mapping lacks, and who activates a version of it alone';
+
 -- Another version may make of waiting events what they should have been, so it decides about all of them.  Events that park
 -- lock the mapping, too: either they see its new version, or they are seen here.
 CREATE OR REPLACE FUNCTION planthub.release_translated(mapping text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    names constant text[] := ARRAY(SELECT DISTINCT u.name FROM planthub.mapping_users(mapping) AS u);
+    names constant text[] := ARRAY(SELECT DISTINCT u.name FROM planthub.mapping_users(mapping) AS u ORDER BY 1);
 BEGIN
-    PERFORM planthub.lock_things('mapping', names);
+    PERFORM pg_advisory_xact_lock(planthub.mapping_lock(n)) FROM unnest(names) AS n;
     UPDATE planthub.parked AS p SET due = true FROM planthub.inbox AS i
     WHERE i.id = p.message_id AND split_part(i.mapping, '@', 1) = ANY (names);
     IF FOUND THEN

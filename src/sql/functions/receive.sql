@@ -125,7 +125,7 @@ BEGIN
     INSERT INTO planthub.parked AS p (message_id, site, kind, key, code, since, event_time, case_at, waived)
     VALUES (m.id, m.site, coalesce(kind, 'decision'), coalesce(key, m.id::text), code, clock_timestamp(), m.event_time,
         clock_timestamp() + (m.policies->>'park_ttl_min')::numeric * interval '1 min', waived)
-    ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET kind = excluded.kind, key = excluded.key, code = excluded.code, due = false;
+    ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET site = excluded.site, kind = excluded.kind, key = excluded.key, code = excluded.code, due = false;
 END
 $$;
 COMMENT ON FUNCTION planthub.park(planthub.inbound, text, text, text, text[]) IS 'Internal: lets an event wait';
@@ -217,10 +217,17 @@ BEGIN
         DELETE FROM planthub.parked AS x WHERE x.message_id = p.message_id;
         PERFORM planthub.close_case(p.case_id);
     END IF;
+    IF used IS NOT NULL THEN
+        i.site := m.site;
+        i.topic := m.topic;
+        i.key := m.key;
+        i.event_time := m.event_time;
+        i.mapping := used;
+        i.business_key := known;
+    END IF;
     UPDATE planthub.inbox AS x SET outcome = found.outcome, code = found.code, violations = found.report, outcome_at = clock_timestamp(),
-        attempts = x.attempts + 1, site = CASE WHEN i.mapping IS NULL THEN x.site ELSE coalesce(m.site, x.site) END,
-        key = CASE WHEN i.mapping IS NULL THEN x.key ELSE coalesce(m.key, x.key) END, mapping = coalesce(used, x.mapping),
-        business_key = CASE WHEN found.outcome <> 'rejected' THEN coalesce(known, x.business_key) END
+        attempts = x.attempts + 1, site = i.site, topic = i.topic, key = i.key, event_time = i.event_time, mapping = i.mapping,
+        business_key = CASE WHEN found.outcome <> 'rejected' THEN i.business_key END
     WHERE x.id = p.message_id;
     RETURN true;
 END
@@ -342,7 +349,7 @@ BEGIN
         SELECT s.* INTO outcome, code, message_id, violations FROM planthub.store_event(m, event, NULL, NULL, false, checked) AS s;
         RETURN;
     ELSIF m.data IS NULL THEN
-        hash := planthub.foreign_hash(event, m.topic);
+        hash := planthub.foreign_hash(event);
     ELSE
         hash := planthub.event_hash(m.topic, m.event_time, m.data);
         key := planthub.business_key_of(m);
@@ -380,7 +387,8 @@ BEGIN
         verdict := planthub.evaluate_event(event, m, s, hash, '{}', -1);
         m := verdict.m;
         UPDATE planthub.inbox AS i SET outcome = verdict.outcome, code = verdict.code, violations = verdict.report, outcome_at = clock_timestamp(),
-            attempts = i.attempts + 1, copies = i.copies + 1, site = m.site, key = m.key, mapping = verdict.mapping,
+            attempts = i.attempts + 1, copies = i.copies + 1, site = m.site, topic = m.topic, key = m.key, event_time = m.event_time,
+            mapping = verdict.mapping,
             business_key = CASE WHEN verdict.outcome <> 'rejected' THEN coalesce(receive_again.key, verdict.key) END
         WHERE i.id = m.id;
         IF planthub.take_released() THEN
