@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 
 #include "engine/dispatch.h"
+#include "engine/jobs.h"
 #include "pg/compat.h"
 #include "pg/launcher.h"
 #include "pg/settings.h"
@@ -26,7 +27,7 @@ void
 _PG_init(void)
 {
 	ph_settings_define();
-	ph_worker_set_ops(&ph_dispatch_ops);
+	ph_worker_set_ops(&ph_dispatch_ops, &ph_jobs_ops);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	ph_shmem_init_hooks();

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -31,6 +32,7 @@
 #include "pg/relations.h"
 #include "pg/search.h"
 #include "pg/settings.h"
+#include "pg/xact.h"
 
 #define QUANTITY_DIGITS		12		/* before the point */
 #define QUANTITY_DECIMALS	6
@@ -394,6 +396,26 @@ ph_quantity_value(text *value, Datum *result)
 /* Whether an event was released in this transaction and has not been taken yet. */
 static bool released = false;
 
+/* Whoever releases events without evaluating them leaves that to a job. */
+static void
+end_of_transaction(XactEvent event, void *arg)
+{
+	if (released && (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE))
+		ph_xact_mark_jobs(0);
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE || event == XACT_EVENT_ABORT)
+		released = false;
+}
+
+static void
+note_released(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(end_of_transaction, NULL);
+	registered = released = true;
+}
+
 static PhStatement release = {
 	"UPDATE planthub.parked AS p SET due = true WHERE p.kind = $1 AND p.key = ANY ($2) AND NOT p.due",
 	2, {TEXTOID, TEXTARRAYOID}
@@ -435,7 +457,7 @@ planthub_bring(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (ph_sql_run(&release, arguments, NULL, SPI_OK_UPDATE) > 0)
-		released = true;
+		note_released();
 	SPI_finish();
 	PG_RETURN_BOOL(true);
 }

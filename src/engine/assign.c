@@ -170,7 +170,7 @@ ph_assign_take_lanes(void)
 
 			if (lane->state.leased)
 				continue;
-			ok = ph_run_transaction(take_lane, lane, NULL);
+			ok = ph_run_transaction(&ph_usual_transaction, take_lane, lane, NULL);
 			if (!ok)
 				ph_lane_release(&lane->state);
 			lane->wants_claim = lane->wants_due = true;

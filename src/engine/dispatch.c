@@ -152,7 +152,7 @@ judge(const Request *request, const PhResult *result)
 
 	if (hearing.endpoint == NULL || hearing.endpoint->nrules == 0 || !ph_answer_of(result, &hearing.answer))
 		return unjudged;
-	if (!ph_run_transaction(hear, &hearing, &error))
+	if (!ph_run_transaction(&ph_usual_transaction, hear, &hearing, &error))
 	{
 		unjudged.fault = psprintf("the outcome rules could not be evaluated: %s", error->message);
 		return unjudged;

@@ -379,7 +379,7 @@ ph_work_run(void)
 	harvest.due = palloc0(sizeof(PhBatch *) * (Size) Max(nlanes, 1));
 	harvest.due_lanes = palloc0(sizeof(PhLaneWork *) * (Size) Max(nlanes, 1));
 	harvest.next_due = palloc0(sizeof(PhHeldDue) * (Size) Max(nlanes, 1));
-	if (!ph_run_transaction(run_transaction, &harvest, NULL))
+	if (!ph_run_transaction(&ph_usual_transaction, run_transaction, &harvest, NULL))
 	{
 		discard_harvest(&harvest);
 		return false;

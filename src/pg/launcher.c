@@ -6,6 +6,9 @@
  * extension and ends when there is none, and then nothing happens in that database until someone asks: CREATE EXTENSION
  * and publish() do so at commit, and planthub.start().  Whoever dies is started again by exactly one party: the workers
  * by the launcher, with growing pauses, the launcher by the postmaster.
+ *
+ * The process for the jobs of a database runs only while there are some to run; it ends when there is nothing to do, and
+ * comes back when its slot says so (due in shmem.h), which commits and the process itself have set.
  */
 #include "postgres.h"
 
@@ -62,6 +65,7 @@ static void take_requests(void);
 static void take_queue(TimestampTz now);
 static void complete_databases(TimestampTz now);
 static long until_next(TimestampTz now);
+static int	find_slot(Oid database, int worker_no);
 
 /* ---- registration ---- */
 
@@ -292,6 +296,7 @@ report_no_room(const PhSlot *slot, const NameData *database, TimestampTz now)
 	reported = now;
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 slot->worker_no == PH_JOBS ? errmsg("could not start planthub jobs of database \"%s\"", NameStr(*database)) :
 			 errmsg("could not start planthub worker %d of database \"%s\"", slot->worker_no, NameStr(*database)),
 			 errdetail("All background worker slots are in use."),
 			 errhint("Raise \"max_worker_processes\" and restart the server.")));
@@ -307,8 +312,11 @@ start_process(int i, const NameData *database, TimestampTz now)
 	char		name[BGW_MAXLEN];
 	bool		registered;
 
-	snprintf(name, sizeof(name), "planthub worker %d of %s", slot->worker_no, NameStr(*database));
-	fill(&worker, name, "planthub worker", "ph_worker_main", BGW_NEVER_RESTART);
+	if (slot->worker_no == PH_JOBS)
+		snprintf(name, sizeof(name), "planthub jobs of %s", NameStr(*database));
+	else
+		snprintf(name, sizeof(name), "planthub worker %d of %s", slot->worker_no, NameStr(*database));
+	fill(&worker, name, slot->worker_no == PH_JOBS ? "planthub jobs" : "planthub worker", "ph_worker_main", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = Int32GetDatum(i);
 	worker.bgw_notify_pid = MyProcPid;
 	ph_shmem_clear_marks(slot);
@@ -332,9 +340,12 @@ start_process(int i, const NameData *database, TimestampTz now)
 		return;
 	handles[i] = NULL;
 	slot->failures++;
-	no_room_until = TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS);
-	most_probes = 1;			/* one after the other where places are scarce */
-	set_ended(slot, no_room_until);
+	if (slot->worker_no != PH_JOBS)
+	{
+		no_room_until = TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS);
+		most_probes = 1;		/* one after the other where places are scarce */
+	}
+	set_ended(slot, TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS));
 	report_no_room(slot, database, now);
 }
 
@@ -348,7 +359,10 @@ start_worker(int i, TimestampTz now)
 	if (!find_database(shared->slots[i].database, &name, &busy))
 		free_slot(i);
 	else if (busy)
+	{
+		shared->slots[i].ending = PH_END_MADE_WAY;
 		set_ended(&shared->slots[i], TimestampTzPlusMilliseconds(now, WAY_PAUSE_MS));
+	}
 	else
 		start_process(i, &name, now);
 }
@@ -372,14 +386,17 @@ next_start(PhSlot *slot, TimestampTz now)
 
 	if (slot->ending == PH_END_AGAIN || slot->ending == PH_END_STOPPED)
 		return now;
-	if (slot->ending == PH_END_MADE_WAY)
+	if (slot->ending == PH_END_IDLE)
+		return Max(1, ph_shmem_due(slot));
+	if (slot->ending == PH_END_MADE_WAY || slot->ending == PH_END_ABSENT)
 		return TimestampTzPlusMilliseconds(now, WAY_PAUSE_MS);
 	if (slot->started_at != 0 && now - slot->started_at >= HEALTHY_MS * INT64CONST(1000))
 		slot->failures = 0;
 	pause = Min(FIRST_PAUSE_MS << Min(slot->failures, 6), LONGEST_PAUSE_MS);
 	if (slot->failures++ == 0)
 		ereport(LOG,
-				(errmsg("planthub worker %d of database %u ended unexpectedly", slot->worker_no, slot->database),
+				(slot->worker_no == PH_JOBS ? errmsg("planthub jobs of database %u ended unexpectedly", slot->database) :
+				 errmsg("planthub worker %d of database %u ended unexpectedly", slot->worker_no, slot->database),
 				 errdetail("It is started again in %d ms, then in growing intervals, without further notice.", pause)));
 	return TimestampTzPlusMilliseconds(now, pause);
 }
@@ -392,7 +409,8 @@ look_after(int i, TimestampTz now)
 
 	if (slot->state == PH_SLOT_FREE)
 		return;
-	wanted = ph_enabled && !ph_shmem_is_stopped(slot->database) && slot->worker_no < ph_workers;
+	wanted = ph_enabled && !ph_shmem_is_stopped(slot->database) &&
+		(slot->worker_no == PH_JOBS ? find_slot(slot->database, 0) >= 0 : slot->worker_no < ph_workers);
 	if (!has_ended(i))
 	{
 		if ((!wanted || slot->workers != ph_workers) && pg_atomic_exchange_u32(&slot->stop, 1) == 0)
@@ -401,12 +419,15 @@ look_after(int i, TimestampTz now)
 
 			if (latch != NULL)
 				SetLatch(latch);
+			LWLockAcquire(&shared->lock, LW_SHARED);
+			ph_shmem_cancel(slot);
+			LWLockRelease(&shared->lock);
 		}
 		return;
 	}
-	if (!wanted || (slot->ending == PH_END_ABSENT && slot->state == PH_SLOT_ENDED && slot->start_at == 0))
+	if (!wanted || (slot->ending == PH_END_ABSENT && slot->state == PH_SLOT_ENDED && slot->start_at == 0 && slot->worker_no != PH_JOBS))
 		free_slot(i);
-	else if (slot->start_at == 0)
+	else if (slot->start_at == 0 || slot->ending == PH_END_IDLE)
 		set_ended(slot, next_start(slot, now));
 	if (slot->state != PH_SLOT_FREE && slot->start_at <= now)
 		start_worker(i, now);
@@ -452,6 +473,7 @@ add_worker(Oid database, int worker_no, TimestampTz now)
 	shared->slots[i].failures = 0;
 	shared->slots[i].started_at = 0;
 	shared->slots[i].pid = 0;
+	pg_atomic_write_u64(&shared->slots[i].due, 0);
 	LWLockRelease(&shared->lock);
 	start_worker(i, now);
 	return true;
@@ -492,7 +514,8 @@ take_queue(TimestampTz now)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
-		probes += slot->state == PH_SLOT_STARTING || (slot->state == PH_SLOT_RUNNING && !slot->ready);
+		probes += slot->worker_no != PH_JOBS &&
+			(slot->state == PH_SLOT_STARTING || (slot->state == PH_SLOT_RUNNING && !slot->ready));
 	}
 	for (i = 0; i < nqueue; i++)
 	{
@@ -510,7 +533,7 @@ take_queue(TimestampTz now)
 	nqueue = kept;
 }
 
-/* Once the first worker of a database has found the extension, the others follow. */
+/* Once the first worker of a database has found the extension, the others follow, and the process for its jobs. */
 static void
 complete_databases(TimestampTz now)
 {
@@ -528,6 +551,8 @@ complete_databases(TimestampTz now)
 			if (find_slot(slot->database, worker_no) < 0 && !add_worker(slot->database, worker_no, now))
 				return;
 		}
+		if (find_slot(slot->database, PH_JOBS) < 0 && !add_worker(slot->database, PH_JOBS, now))
+			return;
 	}
 }
 
@@ -542,7 +567,7 @@ until_next(TimestampTz now)
 		PhSlot	   *slot = &shared->slots[i];
 
 		if (slot->state == PH_SLOT_ENDED && slot->start_at != 0)
-			ms = Min(ms, Max(0, (long) ((slot->start_at - now + 999) / 1000)));
+			ms = Min(ms, Max(0, (slot->start_at - now + 999) / 1000));
 		else if (slot->state != PH_SLOT_FREE && handles[i] == NULL)
 			ms = Min(ms, 1000);		/* adopted: its end comes without a signal */
 	}

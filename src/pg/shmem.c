@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -69,6 +71,8 @@ initialize(void)
 		pg_atomic_init_u32(&slot->stop, 0);
 		pg_atomic_init_u32(&slot->config, 0);
 		pg_atomic_init_u64(&slot->prepared_xid, 0);
+		pg_atomic_init_u64(&slot->due, 0);
+		pg_atomic_init_u32(&slot->busy, 0);
 		for (j = 0; j < PH_MARK_WORDS; j++)
 		{
 			pg_atomic_init_u64(&slot->marks[j], 0);
@@ -209,6 +213,7 @@ ph_shmem_stop(Oid database)
 		pg_atomic_write_u32(&slot->stop, 1);
 		if (slot->latch != NULL)
 			SetLatch(slot->latch);
+		ph_shmem_cancel(slot);
 	}
 	LWLockRelease(&shared->lock);
 	ph_shmem_wake_launcher();
@@ -244,7 +249,7 @@ ph_shmem_wake(const PhMarks *marks, bool config)
 		volatile PhSlot *slot = &shared->slots[i];
 		Latch	   *latch;
 
-		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || slot->worker_no == PH_JOBS)
 			continue;
 		mark(&shared->slots[i], marks, config);
 		if (slot->state == PH_SLOT_STARTING || slot->state == PH_SLOT_RUNNING ||
@@ -254,8 +259,76 @@ ph_shmem_wake(const PhMarks *marks, bool config)
 		if (latch != NULL)
 			SetLatch(latch);
 	}
+	if (config)
+		ph_shmem_wake_jobs(0);
 	if (!found)
 		ph_shmem_request(MyDatabaseId, false);
+}
+
+static PhSlot *
+find_jobs(void)
+{
+	int			i;
+
+	(void) ph_shmem_get();
+	for (i = 0; i < PH_MAX_SLOTS; i++)
+	{
+		PhSlot	   *slot = &shared->slots[i];
+
+		if (slot->database == MyDatabaseId && slot->state != PH_SLOT_FREE && slot->worker_no == PH_JOBS)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Whoever makes it earlier wakes; a process that is about to end is seen by the launcher, which looks at due itself. */
+void
+ph_shmem_wake_jobs(TimestampTz at)
+{
+	volatile PhSlot *slot = find_jobs();
+	uint64		due = (uint64) Max(at, 0);
+	uint64		old;
+	Latch	   *latch;
+
+	if (slot == NULL)
+		return;					/* when there is one it looks at once */
+	old = pg_atomic_read_u64(unvolatize(pg_atomic_uint64 *, &slot->due));
+	do
+	{
+		if (old <= due)
+			return;
+	} while (!pg_atomic_compare_exchange_u64(unvolatize(pg_atomic_uint64 *, &slot->due), &old, due));
+	latch = slot->latch;
+	if (latch != NULL)
+		SetLatch(latch);
+	if (latch == NULL || slot->state != PH_SLOT_RUNNING)
+		ph_shmem_wake_launcher();
+}
+
+void
+ph_shmem_cancel(PhSlot *slot)
+{
+	if (slot->state == PH_SLOT_RUNNING && slot->pid != 0 && pg_atomic_read_u32(&slot->busy) != 0)
+		kill(slot->pid, SIGINT);
+}
+
+bool
+ph_shmem_job_runs(void)
+{
+	PhSlot	   *slot = find_jobs();
+
+	return slot != NULL && pg_atomic_read_u32(&slot->busy) != 0;
+}
+
+void
+ph_shmem_cancel_job(void)
+{
+	PhSlot	   *slot = find_jobs();
+
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	if (slot != NULL)
+		ph_shmem_cancel(slot);
+	LWLockRelease(&shared->lock);
 }
 
 void
@@ -269,7 +342,7 @@ ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
-		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE)
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || slot->worker_no == PH_JOBS)
 			continue;
 		for (j = 0; j < PH_MARK_WORDS; j++)
 			pg_atomic_fetch_or_u64(&slot->prepared_marks[j], marks->word[j]);
@@ -280,6 +353,34 @@ ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid)
 		if (slot->latch != NULL)
 			SetLatch(slot->latch);
 	}
+}
+
+/* ---- for the process of the jobs ---- */
+
+TimestampTz
+ph_shmem_due(const PhSlot *slot)
+{
+	uint64		due = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->due));
+
+	return due >= (uint64) DT_NOEND ? DT_NOEND : (TimestampTz) due;
+}
+
+TimestampTz
+ph_shmem_jobs_due(void)
+{
+	return ph_shmem_due(own_slot);
+}
+
+void
+ph_shmem_take_jobs(void)
+{
+	(void) pg_atomic_exchange_u64(&own_slot->due, PH_NEVER);
+}
+
+void
+ph_shmem_set_busy(bool busy)
+{
+	pg_atomic_write_u32(&own_slot->busy, busy);
 }
 
 /* ---- for the worker ---- */
@@ -311,6 +412,7 @@ ph_shmem_clear_marks(PhSlot *slot)
 	int			i;
 
 	pg_atomic_write_u32(&slot->stop, 0);
+	pg_atomic_write_u32(&slot->busy, 0);
 	pg_atomic_write_u32(&slot->config, 0);
 	pg_atomic_write_u64(&slot->prepared_xid, 0);
 	for (i = 0; i < PH_MARK_WORDS; i++)

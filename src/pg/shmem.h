@@ -24,6 +24,9 @@
 #define PH_MAX_SLOTS		64		/* of all databases */
 #define PH_MAX_REQUESTS		64
 
+#define PH_JOBS				PH_MAX_WORKERS	/* worker_no of the process that runs the jobs of a database */
+#define PH_NEVER			UINT64_MAX		/* of due, in PhSlot */
+
 /* What a transaction has brought: first the bits of lanes, then those of entries. */
 typedef struct PhMarks
 {
@@ -44,7 +47,8 @@ typedef enum PhEnding
 	PH_END_ABSENT,				/* the database has no extension: not again until someone asks */
 	PH_END_STOPPED,				/* it was told to */
 	PH_END_MADE_WAY,			/* someone drops, renames or copies the database */
-	PH_END_AGAIN				/* it wants to begin afresh */
+	PH_END_AGAIN,				/* it wants to begin afresh */
+	PH_END_IDLE					/* the process for jobs has nothing to do before due */
 } PhEnding;
 
 /*
@@ -72,6 +76,8 @@ typedef struct PhSlot
 	pg_atomic_uint32 config;
 	pg_atomic_uint64 prepared_marks[PH_MARK_WORDS];
 	pg_atomic_uint64 prepared_xid;	/* newest; 0: none */
+	pg_atomic_uint64 due;		/* of PH_JOBS: when a job may have to run, a TimestampTz; until taken it only becomes earlier */
+	pg_atomic_uint32 busy;		/* of PH_JOBS: a job runs, and may be cancelled */
 } PhSlot;
 
 typedef struct PhShared
@@ -103,6 +109,25 @@ extern PhShared *ph_shmem_get(void);
  * has none.  config tells them to read the configuration again.  Safe outside a transaction; does not throw.
  */
 extern void ph_shmem_wake(const PhMarks *marks, bool config);
+
+/*
+ * A job of the present database may have to run at this time: its process looks then, and the launcher starts it for
+ * that.  Costs nothing more when it was going to look earlier anyway.  Safe outside a transaction; does not throw.
+ */
+extern void ph_shmem_wake_jobs(TimestampTz at);
+
+/* When the process of the jobs is to look, DT_NOEND: never. */
+extern TimestampTz ph_shmem_due(const PhSlot *slot);
+
+/* For the process of the jobs: when it is to look; it does so, and forgets the time; whether it is running a job. */
+extern TimestampTz ph_shmem_jobs_due(void);
+extern void ph_shmem_take_jobs(void);
+extern void ph_shmem_set_busy(bool busy);
+
+/* Whether a job runs in the present database; and its end.  A job may take long, and its process cannot look around. */
+extern bool ph_shmem_job_runs(void);
+extern void ph_shmem_cancel_job(void);
+extern void ph_shmem_cancel(PhSlot *slot);	/* under the lock; nothing when no job runs in it */
 
 /*
  * A prepared transaction has brought this: its end comes without a wake, so workers poll until every transaction up to

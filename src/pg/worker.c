@@ -9,6 +9,9 @@
  * Once a second, without a transaction, it tries the lock that every connecting backend takes on its database.  While
  * someone drops, renames or copies the database that fails, and the worker makes way at once instead of after an error.
  * Every few seconds an empty transaction takes in invalidations, so that DROP EXTENSION is noticed by an idle worker.
+ *
+ * The process that runs the jobs of the database has the same frame.  It cannot look around while a job runs, which may
+ * be long, so the first worker does it for it, and cancels the job when somebody needs the database or the extension.
  */
 #include "postgres.h"
 
@@ -18,9 +21,11 @@
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "commands/prepare.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -34,6 +39,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -50,10 +56,15 @@
 #define TRANSACTION_LIMIT_MS	60000
 #define LOG_EVERY			100		/* failed transactions of a streak */
 
-static const PhWorkerOps *ops;
+const PhTransaction ph_usual_transaction = {.activity = "planthub: record and claim",.limit_ms = TRANSACTION_LIMIT_MS};
+
+static const PhWorkerOps *lane_ops;	/* of a worker */
+static const PhWorkerOps *job_ops;	/* of the process for jobs */
+static const PhWorkerOps *ops;	/* of this process */
 static PhSlot *slot;
 static uint32 generation;
 static Oid	extension;
+static Oid	owner;				/* of the extension */
 static int	failed_in_a_row;	/* transactions */
 static bool extension_lost;		/* a unit of work has seen it */
 static bool started;			/* ops->start has been called */
@@ -70,9 +81,10 @@ static void tick(void);
 pg_noreturn static void run(void);
 
 void
-ph_worker_set_ops(const PhWorkerOps *new_ops)
+ph_worker_set_ops(const PhWorkerOps *lanes, const PhWorkerOps *jobs)
 {
-	ops = new_ops;
+	lane_ops = lanes;
+	job_ops = jobs;
 }
 
 void
@@ -84,10 +96,12 @@ ph_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 
 	attach(DatumGetInt32(arg));
+	ops = slot->worker_no == PH_JOBS ? job_ops : lane_ops;
 	BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
 	force_settings();
 	wait_for_version();
-	expect_prepared();
+	if (slot->worker_no != PH_JOBS)
+		expect_prepared();
 	started = true;
 	ops->start(slot->worker_no, slot->workers);
 	run();
@@ -172,11 +186,15 @@ force_settings(void)
 
 	for (i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	snprintf(name, sizeof(name), "planthub %s worker %d", PLANTHUB_VERSION, slot->worker_no);
+	if (slot->worker_no == PH_JOBS)
+		snprintf(name, sizeof(name), "planthub %s jobs", PLANTHUB_VERSION);
+	else
+		snprintf(name, sizeof(name), "planthub %s worker %d", PLANTHUB_VERSION, slot->worker_no);
 	SetConfigOption("application_name", name, PGC_SUSET, PGC_S_OVERRIDE);
 	pgstat_report_appname(name);
 }
 
+/* Notes the owner, too. */
 static bool
 extension_has_version(Oid oid, const char *version)
 {
@@ -195,6 +213,7 @@ extension_has_version(Oid oid, const char *version)
 		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(catalog), &isnull);
 
 		same = !isnull && strcmp(TextDatumGetCString(value), version) == 0;
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -277,6 +296,31 @@ database_is_wanted(void)
 	return false;
 }
 
+/* Whether someone waits to drop or update the extension. */
+static bool
+extension_is_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+	if (LockAcquire(&tag, AccessShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, AccessShareLock, true);
+	return false;
+}
+
+bool
+ph_worker_is_leaving(void)
+{
+	return pg_atomic_read_u32(&slot->stop) != 0 || database_is_wanted() || extension_is_wanted();
+}
+
+Oid
+ph_worker_owner(void)
+{
+	return owner;
+}
+
 static void
 recheck_extension(void)
 {
@@ -293,8 +337,11 @@ static void
 tick(void)
 {
 	static int	ticks;
+	bool		wanted = database_is_wanted();
 
-	if (database_is_wanted())
+	if (slot->worker_no == 0 && ph_shmem_job_runs() && (wanted || extension_is_wanted()))
+		ph_shmem_cancel_job();
+	if (wanted)
 		leave(PH_END_MADE_WAY);
 	if (++ticks < TICKS_TO_RECHECK)
 		return;
@@ -343,6 +390,7 @@ run(void)
 		bool		config;
 		long		timeout;
 
+		QueryCancelPending = false; /* it was meant for a statement, and none runs */
 		CHECK_FOR_INTERRUPTS();
 		obey();
 		if (extension_lost)
@@ -360,6 +408,8 @@ run(void)
 		MemoryContextSwitchTo(TopMemoryContext);
 		MemoryContextReset(context);
 
+		if (timeout == PH_TURN_END)
+			leave(PH_END_IDLE);
 		if (timeout < 0 || timeout > TICK_MS)
 			timeout = TICK_MS;
 		if (WaitEventSetWait(set, timeout, &event, 1, wait_event) == 1 && (event.events & WL_LATCH_SET) != 0)
@@ -391,7 +441,10 @@ hold_extension(void)
 static void
 add_context(void *arg)
 {
-	errcontext("planthub worker %d of database %u", slot->worker_no, MyDatabaseId);
+	if (slot->worker_no == PH_JOBS)
+		errcontext("planthub jobs of database %u", MyDatabaseId);
+	else
+		errcontext("planthub worker %d of database %u", slot->worker_no, MyDatabaseId);
 }
 
 /* Whether the error is a request to end, and not the end of our own limit. */
@@ -418,34 +471,53 @@ clean_up(MemoryContext context, ErrorData **error)
 	RESUME_INTERRUPTS();
 }
 
+/*
+ * Everything runs as the role, what is deferred to the commit included; it cannot take another role, above all not that of
+ * the process.
+ */
+static void
+run_and_commit(const PhTransaction *kind, void (*fn) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			user;
+	int			security;
+
+	StartTransactionCommand();
+	enable_timeout_after(STATEMENT_TIMEOUT, kind->limit_ms);
+	hold_extension();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+	GetUserIdAndSecContext(&user, &security);
+	if (OidIsValid(kind->role))
+		SetUserIdAndSecContext(kind->role, security | SECURITY_LOCAL_USERID_CHANGE);
+	fn(arg);
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	SetUserIdAndSecContext(user, security);
+}
+
 bool
-ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error)
+ph_run_transaction(const PhTransaction *kind, void (*fn) (void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ErrorContextCallback callback = {.previous = error_context_stack,.callback = add_context};
-	TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TRANSACTION_LIMIT_MS);
+	TimestampTz limit;
 	volatile bool ok = false;
 
+	limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kind->limit_ms);
 	SetCurrentStatementStartTimestamp();
-	pgstat_report_activity(STATE_RUNNING, "planthub: record and claim");
+	pgstat_report_activity(STATE_RUNNING, kind->activity);
 	PG_TRY();
 	{
 		error_context_stack = &callback;
-		StartTransactionCommand();
-		enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_LIMIT_MS);
-		hold_extension();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		MemoryContextSwitchTo(context);
-		fn(arg);
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		PopActiveSnapshot();
-		CommitTransactionCommand();
+		run_and_commit(kind, fn, arg);
 		failed_in_a_row = 0;
 		ok = true;
 	}
 	PG_CATCH();
 	{
-		if (is_cancelled(geterrcode(), limit))
+		if (is_cancelled(geterrcode(), limit) && !(kind->cancellable && geterrcode() == ERRCODE_QUERY_CANCELED))
 			PG_RE_THROW();
 		clean_up(context, error);
 	}
@@ -455,4 +527,17 @@ ph_run_transaction(void (*fn) (void *arg), void *arg, ErrorData **error)
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return ok;
+}
+
+void
+ph_worker_clean_session(void)
+{
+	StartTransactionCommand();
+	PortalHashTableDeleteAll();
+	DropAllPreparedStatements();
+	LockReleaseAll(USER_LOCKMETHOD, true);
+	ResetTempTableNamespace();
+	ResetAllOptions();
+	CommitTransactionCommand();
+	force_settings();
 }

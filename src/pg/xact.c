@@ -21,6 +21,8 @@
 static PhMarks marks;
 static bool marked;
 static bool config_marked;
+static bool jobs_marked;
+static TimestampTz jobs_at;
 static bool committed;
 static bool registered;
 
@@ -29,13 +31,13 @@ unmark(void)
 {
 	if (marked)
 		memset(&marks, 0, sizeof(marks));
-	marked = config_marked = committed = false;
+	marked = config_marked = jobs_marked = committed = false;
 }
 
 static void
 end_of_transaction(XactEvent event, void *arg)
 {
-	if (!marked && !config_marked)
+	if (!marked && !config_marked && !jobs_marked)
 		return;
 	switch (event)
 	{
@@ -43,10 +45,15 @@ end_of_transaction(XactEvent event, void *arg)
 			committed = true;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			ph_shmem_note_prepared(&marks, GetTopFullTransactionId());
+			if (marked || config_marked)
+				ph_shmem_note_prepared(&marks, GetTopFullTransactionId());
+			break;
+		case XACT_EVENT_PREPARE:
+			if (config_marked || jobs_marked)
+				ph_shmem_wake_jobs(0);	/* who looks sees that it is prepared, and looks until it is not */
+			unmark();
 			break;
 		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
 			unmark();
 			break;
 		default:
@@ -60,7 +67,10 @@ resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level
 {
 	if (!committed || phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
 		return;
-	ph_shmem_wake(marked ? &marks : NULL, config_marked);
+	if (marked || config_marked)
+		ph_shmem_wake(marked ? &marks : NULL, config_marked);
+	if (jobs_marked)
+		ph_shmem_wake_jobs(jobs_at);
 	unmark();
 }
 
@@ -96,4 +106,12 @@ ph_xact_mark_config(void)
 {
 	register_once();
 	config_marked = true;
+}
+
+void
+ph_xact_mark_jobs(TimestampTz at)
+{
+	register_once();
+	jobs_at = jobs_marked ? Min(jobs_at, at) : at;
+	jobs_marked = true;
 }

@@ -5,6 +5,8 @@
 #ifndef PLANTHUB_XACT_H
 #define PLANTHUB_XACT_H
 
+#include "datatype/timestamp.h"
+
 /* This transaction put something into the lane: tell its worker at commit. */
 extern void ph_xact_mark_lane(int lane);
 
@@ -13,5 +15,8 @@ extern void ph_xact_mark_entry(const char *thing);
 
 /* This transaction changed the configuration: tell every worker at commit. */
 extern void ph_xact_mark_config(void);
+
+/* Because of this transaction a job may have to run at this time: tell at commit.  0 stands for at once. */
+extern void ph_xact_mark_jobs(TimestampTz at);
 
 #endif

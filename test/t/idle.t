@@ -43,6 +43,7 @@ def quiet(what):
     ok(soon(period, CALM_BY), f'{what}: no statement, no transaction, no WAL', seen.get('before'), seen.get('after'))
     workers = seen['after']['workers'] or []
     equal([state for *_, state in workers], ['idle', 'idle'], f'{what}: both workers are alive')
+    eventually(lambda: hub.sql('SELECT state, pid FROM planthub.job_process()'), 'asleep|', f'{what}: no process waits for jobs')
 
 
 hub.sql(f"""SELECT planthub.create_site('P1'); SELECT planthub.create_system('target', 'mes');
@@ -73,6 +74,18 @@ eventually(lambda: hub.sql('SELECT count(*) FROM planthub.held WHERE waits_for I
 eventually(lambda: hub.sql('SELECT string_agg(DISTINCT state, \',\' ORDER BY state) FROM planthub.held'), 'blocked,dead,parked,paused,retry,scheduled',
            'deliveries are held in every way')
 quiet('with held deliveries and a paused backlog')
+
+hub.sql("""SELECT planthub.set_source('urn:t', 'target', 'P1'), planthub.allow_topic('t.good', 'target');
+           SELECT planthub.create_job('drain', 'm1'), planthub.create_job('rotate', every => '1 day');
+           SELECT planthub.create_job('drain', 'm2'), planthub.pause('job', 'drain:m2');
+           INSERT INTO planthub.staging (batch, event) SELECT b, jsonb_build_object('specversion', '1.0', 'id', 'waits', 'source', 'urn:t', 'type', 'planthub.t.good.v1',
+               'time', w.at, 'recordedtime', w.at, 'datacontenttype', 'application/json', 'dataschema', 'urn:planthub:schema:t.good:1', 'partitionkey', 'waits',
+               'correlationid', 'c', 'data', jsonb_build_object('item', jsonb_build_object('scheme', 'target', 'id', 'unknown')))
+           FROM unnest('{m1,m2,m3}'::text[]) AS b, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS w (at)""")
+eventually(lambda: hub.sql('SELECT code FROM planthub.parked_event'), 'MAPPING_MISSING', 'a staged event is received and waits')
+eventually(lambda: hub.sql("SELECT rows FROM planthub.job WHERE kind = 'rotate'"), '0', 'a job of every day has run')
+quiet('with a waiting event, staged ones that nobody wants, and jobs')
+equal(hub.sql('SELECT looks_at = (SELECT case_at FROM planthub.parked) FROM planthub.job_process()'), 't', 'the process comes when the event has waited too long')
 
 writer = hub.session("BEGIN; SELECT planthub.publish('t.good', '{}', key => 'open', site => 'P1');")
 soon(lambda: hub.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'") == '1')

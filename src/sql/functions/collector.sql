@@ -74,17 +74,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.create_collector(text, text, text, regclass, text, text[], text, int) IS
-'Has the rows of a table or view received as events when planthub.collect() is called.  mapping: makes from a row, a JSON object of its columns, the members of the event, at least time and data; key_columns: what identifies a row, the primary key unless given (of a view or foreign table you promise that they do); xid_column: a column xid8 NOT NULL DEFAULT pg_current_xact_id(), with which each row is read once, when it is new, without reading the others; without it all rows are compared, and a row that has changed is an event of its own';
+'Has the rows of a table or view received as events when planthub.collect() is called, by hand or by a job (planthub.create_job()).  mapping: makes from a row, a JSON object of its columns, the members of the event, at least time and data; key_columns: what identifies a row, the primary key unless given (of a view or foreign table you promise that they do); xid_column: a column xid8 NOT NULL DEFAULT pg_current_xact_id(), with which each row is read once, when it is new, without reading the others; without it all rows are compared, and a row that has changed is an event of its own';
 
 CREATE OR REPLACE FUNCTION planthub.drop_collector(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.config_require('collector', code);
     DELETE FROM planthub.collected AS c WHERE c.collector = drop_collector.code;
+    PERFORM planthub.drop_job(j.code) FROM planthub.job AS j WHERE j.kind = 'collect' AND j.name = drop_collector.code;
     PERFORM planthub.config_delete('collector', code);
 END
 $$;
-COMMENT ON FUNCTION planthub.drop_collector(text) IS 'Removes a collector; the table that it reads stays as it is';
+COMMENT ON FUNCTION planthub.drop_collector(text) IS 'Removes a collector and its job; the table that it reads stays as it is';
 
 -- The collector, locked, with a window to read from.  next: the present one has been read.
 CREATE OR REPLACE FUNCTION planthub.collector_begin(code text, next boolean) RETURNS planthub.collector

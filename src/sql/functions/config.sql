@@ -30,6 +30,10 @@ CREATE OR REPLACE FUNCTION planthub.wake(lanes int[]) RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'planthub_wake';
 COMMENT ON FUNCTION planthub.wake(int[]) IS 'Internal: tells the workers of these lanes at commit that there is something to do';
 
+CREATE OR REPLACE FUNCTION planthub.wake_jobs(at timestamptz) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'planthub_wake_jobs';
+COMMENT ON FUNCTION planthub.wake_jobs(timestamptz) IS 'Internal: has the jobs looked at, once this transaction is committed, when this time has come';
+
 -- A route always has the lane of its endpoint and priority.  A restore loads the lanes before the routes, because of the
 -- foreign key, and finds them here.
 CREATE OR REPLACE FUNCTION planthub.route_lane() RETURNS trigger

@@ -22,9 +22,9 @@ BEGIN
         ('workers', CASE WHEN running >= wanted THEN 'ok' WHEN running > 0 OR NOT enabled THEN 'warning' ELSE 'error' END,
          format('%s of %s workers are running', running, wanted),
          CASE WHEN running < wanted THEN 'Call planthub.start(), and look into the server log for the reason.' END),
-        ('worker processes', CASE WHEN slots >= wanted + 2 THEN 'ok' ELSE 'warning' END,
-         format('max_worker_processes is %s; PlantHub needs 1, and %s for each database', slots, wanted),
-         CASE WHEN slots < wanted + 2 THEN 'Raise max_worker_processes and restart the server.' END),
+        ('worker processes', CASE WHEN slots >= wanted + 3 THEN 'ok' ELSE 'warning' END,
+         format('max_worker_processes is %s; PlantHub needs 1, and %s for each database', slots, wanted + 1),
+         CASE WHEN slots < wanted + 3 THEN 'Raise max_worker_processes and restart the server.' END),
         ('armed', CASE WHEN planthub.is_armed() THEN 'ok' ELSE 'error' END,
          CASE WHEN planthub.is_armed() THEN 'this server and database may send' ELSE 'this is a copy of a hub; it sends nothing' END,
          CASE WHEN NOT planthub.is_armed() THEN 'If it is to send, call planthub.arm(); what the original had not finished stays paused.' END),
@@ -85,6 +85,11 @@ BEGIN
     RETURN QUERY VALUES ('old pauses', CASE WHEN n = 0 THEN 'ok' ELSE 'warning' END,
         format('%s older than a day', n) || coalesce(': ' || names, ''),
         CASE WHEN n > 0 THEN 'Call planthub.resume() for those that are not needed any more.' END);
+
+    SELECT count(*), string_agg(format('%s (%s)', j.code, j.last_error), '; ' ORDER BY j.code) INTO n, names
+    FROM planthub.job AS j WHERE j.failures > 0;
+    RETURN QUERY VALUES ('failing jobs', CASE WHEN n = 0 THEN 'ok' ELSE 'warning' END, n || coalesce(': ' || names, ''),
+        CASE WHEN n > 0 THEN 'Repair the cause; see planthub.job_status for when they are tried again, or call planthub.run_job().' END);
 
     SELECT count(*), string_agg(e.code, ', ' ORDER BY e.code) INTO n, names
     FROM planthub.endpoint AS e

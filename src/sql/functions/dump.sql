@@ -37,6 +37,7 @@ BEGIN
             WHEN 'rule' THEN 'WHERE NOT builtin'
             WHEN 'rule_check' THEN 'WHERE NOT builtin'
             WHEN 'policy' THEN 'WHERE NOT builtin'
+            WHEN 'job' THEN 'WHERE NOT builtin'
             WHEN 'unit' THEN 'WHERE NOT builtin'
             WHEN 'outcome_set' THEN 'WHERE NOT builtin'
             WHEN 'outcome_rule' THEN 'WHERE NOT builtin'

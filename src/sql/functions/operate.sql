@@ -39,11 +39,12 @@ BEGIN
         WHEN 'system' THEN found_it := EXISTS (SELECT FROM planthub.system AS s WHERE s.code = check_scope.name);
         WHEN 'endpoint' THEN found_it := EXISTS (SELECT FROM planthub.endpoint AS e WHERE e.code = check_scope.name);
         WHEN 'route' THEN found_it := EXISTS (SELECT FROM planthub.route AS r WHERE r.code = check_scope.name);
+        WHEN 'job' THEN found_it := EXISTS (SELECT FROM planthub.job AS j WHERE j.code = check_scope.name);
         WHEN 'key' THEN found_it := true;
         ELSE
             RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('unknown scope "%s"', scope),
-                HINT = 'Use system, endpoint, route or key.';
+                HINT = 'Use system, endpoint, route, key or job.';
     END CASE;
     IF NOT found_it THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -66,7 +67,7 @@ BEGIN
     PERFORM planthub.log_operation('pause', jsonb_build_object('scope', scope, 'name', name, 'reason', reason), 1);
 END
 $$;
-COMMENT ON FUNCTION planthub.pause(text, text, text) IS 'Stops sending for a system, an endpoint, a route or a key; publishing goes on and deliveries wait';
+COMMENT ON FUNCTION planthub.pause(text, text, text) IS 'Stops sending for a system, an endpoint, a route or a key: publishing goes on and deliveries wait; or keeps a job from running again, whose run under way goes on to its end';
 
 CREATE OR REPLACE FUNCTION planthub.resume(scope text, name text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -79,7 +80,9 @@ BEGIN
         RAISE NOTICE USING MESSAGE = format('%s "%s" is not paused', scope, name);
         RETURN 0;
     END IF;
-    IF scope IN ('route', 'key') THEN
+    IF scope = 'job' THEN
+        UPDATE planthub.job AS j SET not_before = NULL WHERE j.code = $2;   -- who resumes it wants to see it run
+    ELSIF scope IN ('route', 'key') THEN
         SELECT count(*) INTO changed FROM planthub.held_release(ARRAY(
             SELECT h.delivery_id
             FROM planthub.held AS h

@@ -121,11 +121,14 @@ COMMENT ON FUNCTION planthub.store_event(planthub.inbound, jsonb, text, bytea, b
 
 CREATE OR REPLACE FUNCTION planthub.park(m planthub.inbound, code text, kind text, key text, waived text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    late_at timestamptz := clock_timestamp() + (m.policies->>'park_ttl_min')::numeric * interval '1 min';
 BEGIN
     INSERT INTO planthub.parked AS p (message_id, site, kind, key, code, since, event_time, case_at, waived)
     VALUES (m.id, m.site, coalesce(kind, 'decision'), coalesce(key, m.id::text), code, clock_timestamp(), m.event_time,
-        clock_timestamp() + (m.policies->>'park_ttl_min')::numeric * interval '1 min', waived)
+        late_at, waived)
     ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET site = excluded.site, kind = excluded.kind, key = excluded.key, code = excluded.code, due = false;
+    PERFORM planthub.wake_jobs(late_at);
 END
 $$;
 COMMENT ON FUNCTION planthub.park(planthub.inbound, text, text, text, text[]) IS 'Internal: lets an event wait';
@@ -234,8 +237,8 @@ END
 $$;
 COMMENT ON FUNCTION planthub.retry_parked(planthub.parked) IS 'Internal: evaluates a parked event again';
 
--- Released events, the earliest first; applying one may release others.
-CREATE OR REPLACE FUNCTION planthub.retry_due() RETURNS int
+-- Released events, the earliest first, so many at most (null: all); applying one may release others.
+CREATE OR REPLACE FUNCTION planthub.retry_due(at_most int DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
     SET datestyle = 'ISO' SET timezone = 'UTC' AS $$
@@ -244,20 +247,23 @@ DECLARE
     busy bigint[] := '{}';
     n    int := 0;
 BEGIN
-    LOOP
+    WHILE at_most IS NULL OR n + cardinality(busy) < at_most LOOP
         SELECT * INTO next FROM planthub.parked AS p WHERE p.due AND p.message_id <> ALL (busy)
         ORDER BY p.event_time, p.message_id LIMIT 1 FOR UPDATE SKIP LOCKED;
         EXIT WHEN NOT FOUND;
         IF planthub.retry_parked(next) THEN
             n := n + 1;
         ELSE
-            busy := busy || next.message_id;    -- stays due: planthub.release_due() takes it later
+            busy := busy || next.message_id;
         END IF;
     END LOOP;
+    IF busy <> '{}' THEN
+        PERFORM planthub.wake_jobs(clock_timestamp());  -- they stay due: the job release takes them later
+    END IF;
     RETURN n;
 END
 $$;
-COMMENT ON FUNCTION planthub.retry_due() IS 'Internal: evaluates the released events';
+COMMENT ON FUNCTION planthub.retry_due(int) IS 'Internal: evaluates the released events';
 
 -- Plans are made once per session, often while the tables are still empty: they must be good for full ones.
 CREATE OR REPLACE FUNCTION planthub.receive(event jsonb, OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
@@ -459,16 +465,19 @@ END
 $$;
 COMMENT ON FUNCTION planthub.close_case(bigint, text) IS 'Closes a case; without a resolution only when no event waits for it any more';
 
-CREATE OR REPLACE FUNCTION planthub.release_due(OUT evaluated int, OUT cases int)
+-- A waiting event that somebody is evaluating at this moment is not waited for; it is looked at again.
+CREATE OR REPLACE FUNCTION planthub.release_due(at_most int DEFAULT NULL, OUT evaluated int, OUT cases int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     late record;
 BEGIN
-    evaluated := planthub.retry_due();
+    evaluated := planthub.retry_due(at_most);
     cases := 0;
     FOR late IN
-        SELECT p.site, p.code, p.kind, p.key, array_agg(p.message_id) AS messages FROM planthub.parked AS p
-        WHERE p.case_at <= clock_timestamp() AND p.case_id IS NULL GROUP BY 1, 2, 3, 4
+        SELECT w.site, w.code, w.kind, w.key, array_agg(w.message_id) AS messages
+        FROM (SELECT p.* FROM planthub.parked AS p WHERE p.case_at <= clock_timestamp() AND p.case_id IS NULL
+              ORDER BY p.case_at LIMIT at_most FOR UPDATE SKIP LOCKED) AS w
+        GROUP BY 1, 2, 3, 4
     LOOP
         UPDATE planthub.parked AS p SET case_id = planthub.open_case(late.site, late.code, late.kind, late.key,
             format('%s: %s "%s" has not arrived', late.code, replace(late.kind, '_', ' '), late.key))
@@ -477,7 +486,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION planthub.release_due() IS 'Evaluates released events that were left because their key was busy, and makes cases of those that wait too long; to be called now and then';
+COMMENT ON FUNCTION planthub.release_due(int) IS 'Evaluates released events that were left because their key was busy, and makes cases of those that wait too long, so many at most of each; the job release does it';
 
 CREATE OR REPLACE FUNCTION planthub.release_parked(message_id bigint, waive text[] DEFAULT NULL, OUT outcome text, OUT code text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -204,11 +204,12 @@ DECLARE
     width   int;
     t       record;
 BEGIN
-    SELECT format(E'PlantHub %s, hub %s\narmed: %s   workers: %s   log slot: %s since %s   pauses: %s\n\n',
+    SELECT format(E'PlantHub %s, hub %s\narmed: %s   workers: %s   log slot: %s since %s   pauses: %s   jobs: %s%s\n\n',
                   (SELECT x.extversion FROM pg_extension AS x WHERE x.extname = 'planthub'), h.id,
                   CASE WHEN planthub.is_armed() THEN 'yes' ELSE 'no (a copy; see planthub.arm())' END,
                   (SELECT count(*) FROM planthub.workers()), h.slot, to_char(h.slot_since, 'YYYY-MM-DD'),
-                  (SELECT count(*) FROM planthub.pause))
+                  (SELECT count(*) FROM planthub.pause), (SELECT count(*) FROM planthub.job),
+                  (SELECT ', failing: ' || string_agg(j.code, ', ' ORDER BY j.code) FROM planthub.job AS j WHERE j.failures > 0))
     INTO out FROM planthub.hub AS h;
     SELECT greatest(max(length(e.code)), 8) INTO width FROM planthub.endpoint AS e;
     out := out || format(line, rpad('endpoint', width), 'state ', ' queued', 'in flight', '  retry', 'blocked', 'scheduled',

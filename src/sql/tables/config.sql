@@ -129,16 +129,16 @@ COMMENT ON COLUMN planthub.route.acknowledge_within IS 'Time within which the ta
 COMMENT ON COLUMN planthub.route.lane IS 'Lane of its endpoint and priority; found or made by a trigger';
 
 CREATE TABLE planthub.pause (
-    scope  text NOT NULL CHECK (scope IN ('system', 'endpoint', 'route', 'key')),
+    scope  text NOT NULL CHECK (scope IN ('system', 'endpoint', 'route', 'key', 'job')),
     name   text COLLATE "C" NOT NULL,
     since  timestamptz NOT NULL DEFAULT now(),
     by     text NOT NULL DEFAULT session_user,
     reason text,
     PRIMARY KEY (scope, name)
 );
-COMMENT ON TABLE planthub.pause IS 'What an operator has stopped: deliveries for it wait until planthub.resume()';
-COMMENT ON COLUMN planthub.pause.scope IS 'system, endpoint, route or key';
-COMMENT ON COLUMN planthub.pause.name IS 'Code of the system, endpoint or route, or the key';
+COMMENT ON TABLE planthub.pause IS 'What an operator has stopped: deliveries for it wait, and a job does not run, until planthub.resume()';
+COMMENT ON COLUMN planthub.pause.scope IS 'system, endpoint, route, key or job';
+COMMENT ON COLUMN planthub.pause.name IS 'Code of the system, endpoint, route or job, or the key';
 COMMENT ON COLUMN planthub.pause.since IS 'When it was paused';
 COMMENT ON COLUMN planthub.pause.by IS 'Who paused it';
 COMMENT ON COLUMN planthub.pause.reason IS 'Why';
