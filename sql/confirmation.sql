@@ -156,3 +156,36 @@ INSERT INTO planthub.item (item, valid_from, description, base_uom, lot_controll
 SELECT * FROM planthub.stock_differences();
 SELECT account, total FROM planthub.order_ledger AS l WHERE seq = (SELECT max(seq) FROM planthub.order_ledger AS x WHERE x.account = l.account)
     AND total <> (SELECT sum(delta) FROM planthub.order_ledger AS x WHERE x.account = l.account);
+-- The books of a time are the sum of what happened until then, in whatever order it was recorded
+SELECT count(*) FROM generate_series(1, 40) AS n, send('wms', 'oo' || n, 'inventory.adjusted', to_char(timestamp '2026-01-02' + n * 7 % 40 * interval '30 min', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    jsonb_build_object('document', 'OO', 'line', n::text, 'item', 'LABEL', 'location', 'DOCK', 'delta', q(n::text), 'reason', 'OPENING')) AS s WHERE s LIKE '%: applied%';
+SELECT k.item, k.lot, y.event_time FROM planthub.stock AS k JOIN planthub.stock_ledger AS y ON y.site = k.site AND y.stock_id = k.id
+WHERE planthub.book_qty(k.site, k.location, k.item, k.lot, k.status, y.event_time)
+    <> (SELECT sum(x.delta) FROM planthub.stock_ledger AS x WHERE x.site = k.site AND x.stock_id = k.id AND x.event_time <= y.event_time);
+SELECT planthub.book_qty('P1', 'DOCK', 'LABEL', '', 'unrestricted', '2025-01-01'), planthub.book_qty('P1', 'DOCK', 'NOTHING', '', 'unrestricted', '2026-02-01');
+-- and a long history before that time is not read
+BEGIN;
+INSERT INTO planthub.stock_ledger SELECT k.site, k.id, 1000 + n, 0, 1, n, '2026-02-01', now(), '2026-02-01' FROM planthub.stock AS k, generate_series(1, 5000) AS n WHERE k.item = 'LABEL' AND k.location = 'DOCK';
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT idx_tup_fetch AS before FROM pg_stat_xact_user_tables WHERE relname = 'stock_ledger' \gset
+SELECT planthub.book_qty('P1', 'DOCK', 'LABEL', '', 'unrestricted', '2026-02-01');
+SELECT idx_tup_fetch - :before < 500 AS little FROM pg_stat_xact_user_tables WHERE relname = 'stock_ledger';
+ROLLBACK;
+
+-- What is written without SQL meets the constraints and triggers of a plant all the same
+CREATE TEMP TABLE seen (what text);
+CREATE FUNCTION pg_temp.see() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seen VALUES (concat_ws(' ', tg_when, tg_level, CASE WHEN tg_level = 'ROW' THEN new.item END));
+    RETURN new;
+END
+$$;
+CREATE TRIGGER see_before BEFORE INSERT ON planthub.movement FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER see_row AFTER INSERT ON planthub.movement FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
+CREATE TRIGGER see_statement AFTER INSERT ON planthub.movement FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see();
+ALTER TABLE planthub.movement ADD CONSTRAINT no_witchcraft CHECK (reason <> 'WITCHCRAFT');
+SELECT send('wms', 'tr' || n, 'inventory.adjusted', '2026-01-02T16:00:00Z', jsonb_build_object('document', 'TR', 'line', n::text, 'item', 'NUT', 'location', 'DOCK', 'delta', q('1'), 'reason', reason))
+FROM (VALUES (1, 'OPENING'), (2, 'WITCHCRAFT')) AS x (n, reason);
+SELECT * FROM seen;
+SELECT * FROM planthub.stock_differences();

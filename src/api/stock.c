@@ -27,7 +27,8 @@ PG_FUNCTION_INFO_V1(planthub_append_movements);
 /* Attributes of the type planthub.stock_change, in order. */
 enum
 {
-	CHANGE_STOCK_ID, CHANGE_SEQ, CHANGE_DELTA, CHANGE_BALANCE, CHANGE_LOCATION, CHANGE_ITEM, CHANGE_LOT, CHANGE_STATUS,
+	CHANGE_STOCK_ID, CHANGE_SEQ, CHANGE_DELTA, CHANGE_BALANCE, CHANGE_LATEST, CHANGE_LOCATION, CHANGE_ITEM, CHANGE_LOT,
+	CHANGE_STATUS,
 	CHANGE_ATTRIBUTES
 };
 
@@ -54,10 +55,10 @@ static const char *const stock_columns[] = {"id", NULL};
 
 enum
 {
-	LEDGER_SEQ, LEDGER_BALANCE
+	LEDGER_SEQ, LEDGER_BALANCE, LEDGER_LATEST
 };
 
-static const char *const ledger_columns[] = {"seq", "balance", NULL};
+static const char *const ledger_columns[] = {"seq", "balance", "latest_time", NULL};
 
 static Datum
 zero(void)
@@ -160,10 +161,12 @@ lock_stock(Datum site, const Change *changes, int n)
 	ph_lock_things(cstring_to_text("stock"), construct_array(keys, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* Number of the stock key, number of its next entry and balance after that. */
+/* Number of the stock key, number of its next entry, balance and latest time after that. */
 static void
-find_balance(PhSearch *stock, PhSearch *ledger, Datum site, Change *change)
+find_balance(PhSearch *stock, PhSearch *ledger, const PhInbound *event, Change *change)
 {
+	Datum		site = event->values[EVENT_SITE];
+	TimestampTz latest = DatumGetTimestampTz(event->values[EVENT_TIME]);
 	Datum		key[] = {site, change->values[CHANGE_LOCATION], change->values[CHANGE_ITEM], change->values[CHANGE_LOT],
 	change->values[CHANGE_STATUS], CStringGetTextDatum("")};
 	Datum		entry[2] = {site};
@@ -179,9 +182,11 @@ find_balance(PhSearch *stock, PhSearch *ledger, Datum site, Change *change)
 		{
 			seq = DatumGetInt64(ph_search_value(ledger, LEDGER_SEQ, &isnull));
 			balance = ph_search_value(ledger, LEDGER_BALANCE, &isnull);
+			latest = Max(latest, DatumGetTimestampTz(ph_search_value(ledger, LEDGER_LATEST, &isnull)));
 		}
 	}
 	change->values[CHANGE_SEQ] = Int64GetDatum(seq + 1);
+	change->values[CHANGE_LATEST] = TimestampTzGetDatum(latest);
 	change->values[CHANGE_BALANCE] = add(balance, change->values[CHANGE_DELTA]);
 }
 
@@ -217,7 +222,7 @@ planthub_stock_balances(PG_FUNCTION_ARGS)
 	for (i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		find_balance(stock, ledger, event.values[EVENT_SITE], &changes[i]);
+		find_balance(stock, ledger, &event, &changes[i]);
 		is_short |= is_negative(changes[i].values[CHANGE_DELTA]) && is_negative(changes[i].values[CHANGE_BALANCE]);
 		is_new |= changes[i].nulls[CHANGE_STOCK_ID];
 	}
@@ -313,7 +318,7 @@ append_movements(FunctionCallInfo fcinfo, const PhInbound *event, const PhLine *
 enum
 {
 	ENTRY_SITE, ENTRY_STOCK_ID, ENTRY_SEQ, ENTRY_MESSAGE_ID, ENTRY_DELTA, ENTRY_BALANCE, ENTRY_EVENT_TIME,
-	ENTRY_RECORDED_AT,
+	ENTRY_RECORDED_AT, ENTRY_LATEST,
 	ENTRY_COLUMNS
 };
 
@@ -337,6 +342,7 @@ append_entries(const PhInbound *event, const Change *changes, int n)
 		values[ENTRY_SEQ] = changes[i].values[CHANGE_SEQ];
 		values[ENTRY_DELTA] = changes[i].values[CHANGE_DELTA];
 		values[ENTRY_BALANCE] = changes[i].values[CHANGE_BALANCE];
+		values[ENTRY_LATEST] = changes[i].values[CHANGE_LATEST];
 		ph_insert_row(insert, values, nulls);
 	}
 	ph_insert_close(insert);

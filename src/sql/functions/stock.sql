@@ -282,14 +282,29 @@ END
 $$;
 COMMENT ON FUNCTION planthub.point_to(planthub.violation[], text[]) IS 'Internal: replaces the beginning of pointers: the first pair that fits';
 
--- What the movements up to a time add up to for one stock key.
+-- What the movements up to a time add up to for one stock key, in whatever order they were recorded: the balance of the
+-- last entry before which nothing happened later, and of those after it what happened until then.  Reads what was recorded
+-- since about that time, however much there was before.
 CREATE OR REPLACE FUNCTION planthub.book_qty(site text, location text, item text, lot text, status text, at timestamptz) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    key   bigint;
+    e     record;
+    since numeric := 0;
 BEGIN
-    RETURN coalesce((
-        SELECT sum(y.delta) FROM planthub.stock AS k JOIN planthub.stock_ledger AS y ON y.site = k.site AND y.stock_id = k.id
-        WHERE k.site = book_qty.site AND k.location = book_qty.location AND k.item = book_qty.item AND k.lot = book_qty.lot AND k.status = book_qty.status
-          AND k.owner = '' AND y.event_time <= at), 0);
+    SELECT k.id INTO key FROM planthub.stock AS k
+    WHERE k.site = book_qty.site AND k.location = book_qty.location AND k.item = book_qty.item AND k.lot = book_qty.lot AND k.status = book_qty.status AND k.owner = '';
+    FOR e IN
+        SELECT y.delta, y.balance, y.event_time, y.latest_time FROM planthub.stock_ledger AS y
+        WHERE y.site = book_qty.site AND y.stock_id = key ORDER BY y.seq DESC
+    LOOP
+        IF e.latest_time <= at THEN
+            RETURN e.balance + since;
+        ELSIF e.event_time <= at THEN
+            since := since + e.delta;
+        END IF;
+    END LOOP;
+    RETURN since;
 END
 $$;
 COMMENT ON FUNCTION planthub.book_qty(text, text, text, text, text, timestamptz) IS 'Internal: balance of a stock key at a time';

@@ -66,12 +66,13 @@ CREATE TYPE planthub.stock_change AS (
     seq      bigint,
     delta    numeric,
     balance  numeric,
+    latest_time timestamptz,
     location text,
     item     text,
     lot      text,
     status   text
 );
-COMMENT ON TYPE planthub.stock_change IS 'Change of a stock key: number of its entry in the ledger, difference, balance after it';
+COMMENT ON TYPE planthub.stock_change IS 'Change of a stock key: number of its entry in the ledger, difference, balance after it, latest time of all entries until it';
 
 -- Who may send what
 

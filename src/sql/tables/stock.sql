@@ -100,6 +100,7 @@ CREATE TABLE planthub.stock_ledger (
     balance    numeric(18,6) NOT NULL,
     event_time timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
+    latest_time timestamptz NOT NULL,
     PRIMARY KEY (site, stock_id, seq)
 );
 COMMENT ON TABLE planthub.stock_ledger IS 'Changes of each stock key in the order of recording, with the balance after each';
@@ -111,6 +112,7 @@ COMMENT ON COLUMN planthub.stock_ledger.delta IS 'Change: sum of the movements o
 COMMENT ON COLUMN planthub.stock_ledger.balance IS 'Balance after it';
 COMMENT ON COLUMN planthub.stock_ledger.event_time IS 'When it happened';
 COMMENT ON COLUMN planthub.stock_ledger.recorded_at IS 'When the hub recorded it';
+COMMENT ON COLUMN planthub.stock_ledger.latest_time IS 'When the latest of the changes until this entry happened: at that time and after it the books say the balance, but for later entries';
 
 CREATE TABLE planthub.stock_count (
     site        text COLLATE "C" NOT NULL,
