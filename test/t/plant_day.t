@@ -241,9 +241,18 @@ storm = Plant('storm')
 day = storm.day
 
 
-def waits(role):
-    """A report of a system that waits for a lock."""
-    return f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}' AND datname = 'storm' AND wait_event_type = 'Lock'"
+def waits(role, table):
+    """How many reports of a system wait for a lock of a table."""
+    return storm.hub.sql("SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
+                         f"WHERE NOT l.granted AND l.relation = 'planthub.{table}'::regclass AND a.usename = '{role}'")
+
+
+def hold_up(table):
+    """Nobody can write into a table until this session commits."""
+    session = storm.hub.session(f'BEGIN; LOCK TABLE planthub.{table} IN EXCLUSIVE MODE;')
+    eventually(lambda: storm.hub.sql(f"SELECT count(*) FROM pg_locks WHERE relation = 'planthub.{table}'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
+               f'storm: table {table} is held up')
+    return session
 
 
 def is_up(query='SELECT true'):
@@ -263,24 +272,20 @@ ok(soon(lambda: is_up(f'SELECT bool_and(pid <> {worker}) FROM planthub.workers()
 storm.connect()
 
 # The MES dies while the hub writes its confirmation: nobody gets the answer.
-lock = storm.hub.session('BEGIN; LOCK TABLE planthub.confirmation IN EXCLUSIVE MODE;')
-eventually(lambda: storm.hub.sql("SELECT count(*) FROM pg_locks WHERE relation = 'planthub.confirmation'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
-           'storm: confirmations are held up')
+lock = hold_up('confirmation')
 day.wms.start()
-eventually(lambda: storm.hub.sql(waits('mes')), '1', 'storm: the WMS is back and picks, the MES confirms')
+eventually(lambda: waits('mes', 'confirmation'), '1', 'storm: the WMS is back and picks, the MES confirms')
 day.mes.kill()
 lock.stdin.write('COMMIT;\n')
 lock.stdin.flush()
 eventually(lambda: storm.hub.sql("SELECT outcome FROM planthub.inbox WHERE event_id = 'mes-0003' AND owns"), 'applied', 'storm: it is applied, but the MES is dead')
 
 # The server dies while the ERP creates the delivery: the transaction is lost, the ERP sends it again.
-lock = storm.hub.session('BEGIN; LOCK TABLE planthub.shipment IN EXCLUSIVE MODE;')
-eventually(lambda: storm.hub.sql("SELECT count(*) FROM pg_locks WHERE relation = 'planthub.shipment'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
-           'storm: deliveries are held up')
+lock = hold_up('shipment')
 day.erp.control(behaviour='hold', count=1, match={'path': '/sap/opu/odata/sap/API_OUTBOUND_DELIVERY_SRV;v=0002/PostGoodsIssue'})
 day.mes.start()
 eventually(lambda: day.mes.answers('mes-0003')[:1], [('ignored', 'DUPLICATE_IGNORED')], 'storm: the MES sends it again and is told that it is known')
-eventually(lambda: storm.hub.sql(waits('erp')), '1', 'storm: the goods are made, the ERP creates a delivery')
+eventually(lambda: waits('erp', 'shipment'), '1', 'storm: the goods are made, the ERP creates a delivery')
 shell(f'ph_kill {work}; ph_start {work}')
 ok(soon(is_up), 'storm: the server is killed, and starts again')
 storm.connect()
