@@ -84,3 +84,7 @@ SELECT planthub.create_topic('lint.free');
 SELECT * FROM planthub.route_lint('lint-1');
 SELECT * FROM planthub.condition_lint('count == ''1''', 'lint.in');
 SELECT * FROM planthub.condition_lint('count == ', 'lint.in');
+SELECT planthub.alter_route('lint-1', condition => '', mapping => 'mes-order');
+SELECT planthub.alter_route('lint-1', topic_pattern => 'production_order.#');
+SELECT planthub.alter_route('lint-1', topic_pattern => 'lint.#', mapping => 'mes-order@1');
+SELECT code, message FROM planthub.route_lint('lint-1');

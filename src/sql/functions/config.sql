@@ -527,7 +527,7 @@ BEGIN
         CASE WHEN response_mapping IS NULL THEN '{}' ELSE jsonb_build_object('response_mapping', nullif(response_mapping, '')) END ||
         CASE WHEN acknowledge_within IS NULL THEN '{}'
              ELSE jsonb_build_object('acknowledge_within', nullif(acknowledge_within, interval '0')) END);
-    IF condition <> '' OR topic_pattern IS NOT NULL THEN
+    IF condition <> '' OR mapping <> '' OR topic_pattern IS NOT NULL THEN
         PERFORM planthub.route_warn(code);
     END IF;
 END

@@ -400,14 +400,24 @@ BEGIN
     RETURN QUERY
         SELECT r.code, f.* FROM planthub.route AS r, planthub.condition_lint(r.condition, r.topic_pattern) AS f
         WHERE r.condition IS NOT NULL AND ($1 IS NULL OR r.code = $1) ORDER BY r.code;
+    RETURN QUERY
+        SELECT DISTINCT r.code, 'warning', 'other-contract', NULL::int,
+            format('mapping "%s" is for %s, which is none of its topics', r.mapping, m.contract_in), NULL::text,
+            'Use another mapping, or a pattern that matches the topic.'
+        FROM planthub.route AS r
+        JOIN planthub.mapping AS m ON m.name = split_part(r.mapping, '@', 1)
+         AND (r.mapping = format('%s@%s', m.name, m.version) AND m.site = '*' OR r.mapping = format('%s@%s:%s', m.name, m.version, m.site)
+              OR r.mapping = m.name AND m.status = 'active')
+        WHERE ($1 IS NULL OR r.code = $1)
+          AND split_part(m.contract_in, '@', 1) || '.' !~ planthub.topic_regex(r.topic_pattern) ORDER BY 1, 5;
 END
 $$;
-COMMENT ON FUNCTION planthub.route_lint(text) IS 'What in the condition of a route, or of all, is probably not meant';
+COMMENT ON FUNCTION planthub.route_lint(text) IS 'What in the condition and mapping of a route, or of all, is probably not meant';
 
 CREATE OR REPLACE FUNCTION planthub.route_warn(code text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM planthub.lint_notice(format('condition of route "%s", column %s: %s', f.route, f."column", f.message), f.detail, f.hint)
+    PERFORM planthub.lint_notice(concat_ws(': ', format('route "%s"', f.route), 'condition, column ' || f."column", f.message), f.detail, f.hint)
     FROM planthub.route_lint(code) AS f;
 END
 $$;

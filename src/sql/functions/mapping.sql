@@ -75,6 +75,46 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION planthub.mapping_find(text) IS 'Internal: the version with an id such as name@3 or name@3:P1';
 
+CREATE OR REPLACE FUNCTION planthub.mapping_provenance(mapping text, site text DEFAULT '*')
+RETURNS TABLE (pointer text, version text, value jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    m        planthub.mapping := planthub.mapping_find(planthub.mapping_describe($1, $2)->>'mapping');
+    chain    planthub.mapping[] := ARRAY[m];
+    template jsonb;
+    merged   jsonb;
+    rows     jsonb := '[]';
+BEGIN
+    IF m.name IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('mapping "%s" cannot be compiled', $1),
+            HINT = 'See planthub.mapping_lint().';
+    END IF;
+    WHILE m.base IS NOT NULL LOOP
+        m := planthub.mapping_require(m.name, m.base_site, m.base);
+        chain := m || chain;
+    END LOOP;
+    FOREACH m IN ARRAY chain LOOP
+        merged := CASE WHEN template IS NULL THEN m.template ELSE planthub.merge_patch(template, m.template) END;
+        -- what is changed is no longer of those before
+        WITH changed AS (
+            SELECT '' AS pointer, m.template AS value WHERE template IS NULL
+            UNION ALL SELECT d.pointer, d.actual_value FROM planthub.json_differences(template, merged) AS d WHERE template IS NOT NULL)
+        SELECT coalesce(jsonb_agg(r), '[]') INTO rows
+        FROM (SELECT o AS r FROM jsonb_array_elements(rows) AS o
+              WHERE NOT EXISTS (SELECT FROM changed AS c WHERE o->>'pointer' = c.pointer OR starts_with(o->>'pointer', c.pointer || '/'))
+              UNION ALL SELECT jsonb_build_object('pointer', c.pointer, 'value', c.value,
+                  'version', concat_ws(':', m.name || '@' || m.version, nullif(m.site, '*'))) FROM changed AS c) AS x;
+        template := merged;
+    END LOOP;
+    RETURN QUERY
+        SELECT r->>'pointer', r->>'version', nullif(r->'value', 'null') FROM jsonb_array_elements(rows) AS r ORDER BY r->>'pointer' COLLATE "C";
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_provenance(text, text) IS
+'Which version each part of a template comes from: a part belongs to the row with the longest pointer that leads to it.  value: what that version says there; null: that there is nothing';
+
 CREATE OR REPLACE FUNCTION planthub.mapping_violations(id text, output jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
