@@ -77,6 +77,18 @@ SELECT pg_temp.send(pg_temp.theirs('10', 'urn:sap', 'sap.ProductionOrder.Release
 SELECT pg_temp.send(pg_temp.theirs('11', 'urn:sap', 'sap.ProductionOrder.Released.v1', '{"data": {}, "time": "yesterday"}'));
 SELECT pg_temp.send(pg_temp.theirs('12', 'urn:sap', 'sap.ProductionOrder.Changed.v1', '{"data": {}}'));
 
+-- a draft on the events that were received: what would change
+SELECT planthub.create_mapping('sap-mine', '{"$merge": [{"$use": "sap-order-in"}, {"order_type": "=concat((d || @).ManufacturingOrderType, `\"!\"`)"}]}') IS NOT NULL;
+SELECT planthub.activate_mapping('sap-mine', 1), planthub.set_source_mapping('urn:sap', 'production_order.released', 'sap-mine', type => 'mine', site_expression => '(d || @).ProductionPlant');
+SELECT pg_temp.send(pg_temp.theirs('m1', 'urn:sap', 'mine', jsonb_build_object('data', jsonb_set(:'sap', '{d,ManufacturingOrder}', '"7"'))));
+SELECT pg_temp.send(pg_temp.theirs('m2', 'urn:sap', 'mine', jsonb_build_object('data', jsonb_set(:'sap', '{d,OrderIsReleased}', '""'))));
+SELECT planthub.create_mapping('sap-mine', '{"$merge": [{"$use": "sap-order-in"}, {"order": "=concat(`\"x\"`, (d || @).ManufacturingOrder)", "order_type": {"$if": "=(d || @).OrderIsReleased", "$then": null, "$else": 1}}]}') IS NOT NULL;
+SELECT * FROM planthub.mapping_trial('sap-mine@2');
+SELECT count(*) FROM planthub.mapping_trial('sap-mine@1');
+SELECT count(DISTINCT message_id) FROM planthub.mapping_trial('sap-mine@2', 1);
+SELECT planthub.mapping_trial('sap-none');
+SELECT planthub.set_source_mapping('urn:sap', 'production_order.released', NULL, type => 'mine');
+
 -- B2MML in XML: as text, as bytes; the mapping tells what it is
 SELECT input AS schedule, env AS env FROM planthub.mapping_vector WHERE mapping = 'b2mml-order' AND name = 'order 1000123' \gset
 SELECT planthub.json_to_xml(jsonb_set(jsonb_set(:'schedule', '{SyncProductionSchedule,ApplicationArea,CreationDateTime}', '"2026-01-15T05:30:00.0Z"'),

@@ -176,6 +176,40 @@ def reading(name, expected, output):
              expected['handling_unit_empty'], expected['line_complete']])
 
 
+def receive(name):
+    """The file as an event of a source, as a gateway would have it."""
+    event = {'specversion': '1.0', 'id': name, 'source': 'urn:weighing', 'type': 'b2mml', 'datacontenttype': 'application/xml',
+             'data_base64': base64.b64encode((B2MML / name).read_bytes()).decode()}
+    return hub.row(f'SELECT outcome, code, violations FROM planthub.receive({literal(event)})'), event
+
+
+def received():
+    """What the files become in the tables of the plant."""
+    hub.sql("""SELECT planthub.alter_system('weighing', kind => 'plm'), planthub.set_source('urn:weighing', 'weighing', 'PLANT-1'),
+        planthub.set_policy('*', 'late_event_limit_h', '999999'), planthub.allow_topic(t, 'weighing') FROM unnest(ARRAY['item.upserted', 'lot.upserted', 'inventory.snapshot']) AS t""")
+    hub.sql("""SELECT planthub.set_source_mapping('urn:weighing', NULL, 'b2mml-in', type => 'b2mml', xml => '{}',
+        env => '{"lot_controlled": true, "serial_controlled": false}')""")
+    lot, item = 'LOT-20121210170718-0001L0001.xml', 'MAT-20121210170256-CRBN0001.xml'
+    verdict, event = receive(lot)
+    equal([verdict['outcome'], verdict['code']], ['parked', 'ITEM_UNKNOWN'], 'a lot waits for its item')
+    verdict, _ = receive(item)
+    equal([verdict['outcome'], verdict['violations']], ['applied', None], 'the item comes')
+    equal(hub.row("SELECT item, lot, status, expiry::text FROM planthub.lot"),
+          {'item': 'CRBN0001', 'lot': 'CRBN0001_LOT01', 'status': 'unrestricted', 'expiry': '2013-12-08'}, 'the lot is there')
+    equal(hub.row("SELECT base_uom FROM planthub.item"), {'base_uom': 'KGM'}, 'the item is there')
+    equal(hub.json("SELECT event_id AS id, outcome, attempts, mapping FROM planthub.inbox WHERE source = 'urn:weighing' ORDER BY id"),
+          [{'id': lot, 'outcome': 'applied', 'attempts': 2, 'mapping': 'b2mml-in@1'},
+           {'id': item, 'outcome': 'applied', 'attempts': 1, 'mapping': 'b2mml-in@1'}], 'translated by a version that is known')
+    equal(hub.json(f"SELECT event FROM planthub.inbox WHERE event_id = {literal(lot)}")[0]['event'], event, 'and kept as it was sent')
+    verdict, _ = receive(lot)
+    equal([verdict['outcome'], verdict['code']], ['ignored', 'DUPLICATE_IGNORED'], 'the same file again is nothing new')
+    verdict, _ = receive('PES-20121229115825-53107.xml')
+    equal([(violation['code'], violation['detail'].partition(' (')[0]) for violation in verdict['violations']],
+          [('MAPPING_FAILED', f'required: {missing} is missing, for "/data/{member}"')
+           for missing, member in (('ProductionRequestID', 'order'), ('Location', 'from_location'))],
+          'what a file does not say is told')
+
+
 if B2MML.is_dir():
     differential()
     for name, expected in load('b2mml_expected')['files'].items():
@@ -187,6 +221,7 @@ if B2MML.is_dir():
     errors = read('PES-20121229115825-53107.xml')['errors']
     equal([(error['code'], error['at']) for error in errors], [('required', '/data/order'), ('required', '/data/from_location')],
           'an issue without order and place says what is missing')
+    received()
 else:
     ok(True, f'files of others # SKIP {B2MML} is not there')
 

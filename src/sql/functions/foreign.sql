@@ -409,3 +409,44 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.release_translated(text) IS 'Internal: evaluates waiting events whose data depend on a mapping';
+
+-- Trying
+
+CREATE OR REPLACE FUNCTION planthub.made_event(i planthub.inbox, mapping text) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s    planthub.source_mapping := planthub.source_mapping_of(i.event);
+    m    planthub.inbound;
+    made record;
+BEGIN
+    s.mapping := mapping;
+    made := planthub.open_foreign(i.event, s, i.event_time);
+    m := made.m;
+    IF made.violations IS NULL THEN
+        made := planthub.make_canonical(i.event, s, m);
+        m := made.m;
+    END IF;
+    RETURN jsonb_strip_nulls(jsonb_build_object('topic', m.topic, 'version', m.version, 'site', m.site, 'key', m.key, 'subject', m.subject, 'time', m.event_time))
+        || CASE WHEN m.data IS NULL THEN '{}' ELSE jsonb_build_object('data', m.data) END
+        || CASE WHEN made.violations IS NULL THEN '{}' ELSE jsonb_build_object('violations',
+               (SELECT jsonb_agg(jsonb_build_object('code', v.code, 'pointer', v.pointer, 'detail', v.detail)) FROM unnest(made.violations) AS v)) END;
+END
+$$;
+COMMENT ON FUNCTION planthub.made_event(planthub.inbox, text) IS 'Internal: what a version of a mapping makes of an event that was received';
+
+CREATE OR REPLACE FUNCTION planthub.mapping_trial(mapping text, last_n int DEFAULT 100)
+RETURNS TABLE (message_id bigint, site text, outcome text, pointer text, old_value jsonb, new_value jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET timezone = 'UTC' AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM planthub.mapping_describe($1);      -- refuses one that is not there
+    RETURN QUERY
+        SELECT (t.i).id, (t.i).site, (t.i).outcome, d.pointer, d.expected_value, d.actual_value
+        FROM (SELECT x AS i FROM planthub.inbox AS x
+              WHERE x.owns AND split_part(x.mapping, '@', 1) = split_part($1, '@', 1) ORDER BY x.id DESC LIMIT $2) AS t
+        CROSS JOIN LATERAL planthub.json_differences(planthub.made_event(t.i, (t.i).mapping), planthub.made_event(t.i, $1)) AS d
+        ORDER BY (t.i).id DESC, d.pointer;
+END
+$$;
+COMMENT ON FUNCTION planthub.mapping_trial(text, int) IS
+'Translates the last events of sources that a mapping has translated once more, by the version that is given (name@3, also a draft, or name@3:P1; a name: the active one) and by the one that was used, and tells where what they make differs: in the data and in what follows from them, or in why they cannot be used.  Nothing is received';
