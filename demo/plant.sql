@@ -32,6 +32,9 @@ SELECT planthub.set_xref('supply_area', 'WC-ASM1', '"PSA-LINE-1"', scope => 'PLA
 
 \ir mappings.sql
 
+-- The ERP may also send orders as SAP has them: they are translated before anything else looks at them.
+SELECT planthub.set_source_mapping('urn:sys:erp:sap-prd-100', 'production_order.released', 'sap-order-in', type => 'sap.ProductionOrder.Released.v1');
+
 -- One endpoint for every service.  Short waits, so that the demo sees the end of an outage soon.
 SELECT planthub.create_endpoint(code, system, address, content_mode => mode, max_in_flight => 8, retry_base => '200 ms', retry_cap => '2 s')
 FROM (VALUES

@@ -181,6 +181,12 @@ for path, body, status in (('/orders', {'AUFNR': '1000123'}, 422), ('/idocs', {'
     equal((got, day.mes.reports()), (status, []), f'the MES answers {status} to {path} with {body} and reports nothing')
 day.mes.record.write_text('')
 
+# A system whose right is taken away is refused, and knows it.
+calm.sql.rows('REVOKE EXECUTE ON FUNCTION planthub.receive(jsonb) FROM eam')
+day.eam.say({'event': 'eam-0001', 'but': {'id': 'eam-revoked'}})
+eventually(lambda: day.eam.answers('eam-revoked'), [('failed', '42501')], 'calm: without its right a system is refused')
+calm.sql.rows('GRANT EXECUTE ON FUNCTION planthub.receive(jsonb) TO eam')
+
 day.mes.say('mes-0001')         # somebody at the MES knows the order before the hub does
 day.quiet()
 equal(day.mes.answers('mes-0001'), [('parked', 'ORDER_UNKNOWN')], 'calm: what comes too early waits')
@@ -190,7 +196,7 @@ equal(day.mes.answers('mes-0001'), [('parked', 'ORDER_UNKNOWN'), ('ignored', 'DU
 equal(day.mes.answers('mes-0003'), [('applied', None), ('ignored', 'DUPLICATE_IGNORED'), ('rejected', 'DUPLICATE_CONFLICT')],
       'calm: sent twice it counts once, changed it is refused')
 equal([report['event']['id'] for system in day.systems.values() for report in system.reports() if report['outcome'] not in ('applied', 'ignored')],
-      ['mes-0001', 'mes-0003'], 'calm: all other reports of the day are applied')
+      ['mes-0001', 'mes-0003', 'eam-revoked'], 'calm: all other reports of the day are applied')
 
 COUNTS = {      # in the words of expected_results.json
     'to_mes': ('mes', '/orders', 'erp-0001'), 'to_mes_order_completed': ('mes', '/orders', 'erp-0003'),
@@ -332,6 +338,26 @@ for role, system in day.systems.items():
         bodies.setdefault((role, request['headers']['idempotency-key']), []).append(request['body'])
 equal([key for key, came in bodies.items() if len(set(came)) > 1], [], 'storm: what came again came with the same body')
 ok(any(len(came) > 1 for came in bodies.values()), 'storm: something came again')
+
+# -- an order in the words of SAP ------------------------------------------------------------------------------------------
+
+day = calm.day
+document = calm.hub.row("SELECT input FROM planthub.mapping_vector WHERE mapping = 'sap-order-in' AND name = 'order 1000123'")['input']
+document['d']['ManufacturingOrder'] = '000001000125'
+day.erp.say({'specversion': '1.0', 'id': 'sap-1', 'source': 'urn:sys:erp:sap-prd-100', 'type': 'sap.ProductionOrder.Released.v1', 'data': document})
+day.quiet()
+equal(day.erp.answers('sap-1'), [('applied', None)], 'SAP releases an order in its own words')
+expect = {role: calm.hub.row(f"SELECT expect FROM planthub.mapping_vector WHERE mapping = '{mapping}' AND name = 'erp-0001'")['expect']
+          for role, mapping in (('mes', 'mes-order'), ('wms', 'wms-pick'))}
+for name in ('overDeliveryPct', 'underDeliveryPct'):        # SAP does not say, nor what is a milestone
+    del expect['mes'][name]
+expect['mes']['operations'][-1]['milestone'] = False
+version = int(document['d']['LastChangeDateTime'])
+equal([request['data'] for request in day.mes.received('/orders') if request['data'].get('orderNo') == '1000125'],
+      [{**expect['mes'], 'orderNo': '1000125', 'version': version}], 'the MES gets it in those of the MES')
+equal([request['data'] for request in day.wms.received('/tasks') if request['data'].get('reference') == '1000125'],
+      [{**expect['wms'], 'pickOrder': f'PK-1000125-{version}', 'reference': '1000125'}], 'and the WMS in those of the WMS')
+
 equal(calm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'calm: nothing is left')
 equal(storm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'storm: nothing is left')
 finish()
