@@ -7,17 +7,24 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "pgstat.h"
+#include "tcop/tcopprot.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "connector/connector.h"
+#include "engine/steps.h"
 #include "pg/xact.h"
 
 PG_FUNCTION_INFO_V1(planthub_config_changed);
 PG_FUNCTION_INFO_V1(planthub_table_changed);
 PG_FUNCTION_INFO_V1(planthub_check_address);
+PG_FUNCTION_INFO_V1(planthub_check_steps);
+PG_FUNCTION_INFO_V1(planthub_hide_statement);
 PG_FUNCTION_INFO_V1(planthub_wake);
 
 /* Makes every backend, this one included, read the configuration again; see engine/config.c. */
@@ -49,26 +56,96 @@ planthub_table_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
+static void
+refuse_address(const char *connector, const char *error)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("address is not valid for connector \"%s\"", connector),
+			 errdetail_internal("%s", error),
+			 errhint("See the comment of column \"address\" of planthub.endpoint.")));
+}
+
 /* check_address(connector, address): throws when the connector is unknown or does not like the address. */
 Datum
 planthub_check_address(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *address = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	const PhConnector *connector = ph_connector_find(name);
+	const PhAddress *address;
 	char		error[256] = "";
+	char	   *fault = NULL;
 
 	if (connector == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("connector \"%s\" does not exist", name),
 				 errhint("Use \"http\", or load the library that brings the connector.")));
-	if (!connector->check_address(address, error, sizeof(error)))
+	address = ph_address_compile(given, &fault);
+	if (address == NULL)
+		refuse_address(name, fault);
+	if (!connector->check_address(ph_address_sample(address), error, sizeof(error)))
+		refuse_address(name, error);
+	PG_RETURN_VOID();
+}
+
+static void
+check_sample(const PhConnector *connector, const char *step, const char *sample)
+{
+	char		error[256] = "";
+
+	if (!connector->check_address(sample, error, sizeof(error)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("address is not valid for connector \"%s\"", name),
-				 errdetail_internal("%s", error),
-				 errhint("See the comment of column \"address\" of planthub.endpoint.")));
+				 errmsg("steps are not valid"),
+				 errdetail("%s.address: %s.", step, error),
+				 errhint("See the comment of column \"steps\" of planthub.endpoint.")));
+}
+
+/*
+ * check_steps(connector, address, steps): throws 22023 when places of the address, or steps, cannot be used.  The
+ * address has been checked.
+ */
+Datum
+planthub_check_steps(PG_FUNCTION_ARGS)
+{
+	char	   *name = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const PhConnector *connector = ph_connector_find(name);
+	Jsonb	   *given = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	const PhSteps *steps;
+
+	if (connector == NULL || PG_ARGISNULL(1))
+		PG_RETURN_VOID();
+	if (given != NULL && !JB_ROOT_IS_OBJECT(given))
+		given = NULL;				/* a constraint says so, or it is null and means none */
+	steps = ph_steps_compile(text_to_cstring(PG_GETARG_TEXT_PP(1)), given, NULL);
+	if (steps != NULL && steps->fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("steps are not valid"),
+				 errdetail("%s.", steps->fault),
+				 errhint("See the comment of column \"steps\" of planthub.endpoint.")));
+	if (steps != NULL && steps->session != NULL)
+		check_sample(connector, "session", steps->session);
+	if (steps != NULL && steps->read != NULL)
+		check_sample(connector, "read", ph_address_sample(steps->read));
+	if (steps != NULL && steps->lookup != NULL)
+		check_sample(connector, "lookup", ph_address_sample(steps->lookup));
+	PG_RETURN_VOID();
+}
+
+/*
+ * hide_statement(instead): what the server shows of the statement under way from now on, in pg_stat_activity and beside
+ * errors.
+ */
+Datum
+planthub_hide_statement(PG_FUNCTION_ARGS)
+{
+	char	   *instead = MemoryContextStrdup(MessageContext, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	debug_query_string = instead;
+	pgstat_report_activity(STATE_RUNNING, instead);
 	PG_RETURN_VOID();
 }
 

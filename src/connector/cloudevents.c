@@ -423,6 +423,8 @@ ph_cloudevents_encode(PhContentMode mode, const PhEvent *events, int nevents, Ph
 		snprintf(error, error_size, "%d events do not fit into one request of this content mode", nevents);
 		return false;
 	}
+	if (mode == PH_CONTENT_NONE)
+		return true;
 	if (mode == PH_CONTENT_PLAIN)
 	{
 		encode_plain(&events[0], body, headers);

@@ -35,7 +35,8 @@ typedef enum PhContentMode
 	PH_CONTENT_STRUCTURED,
 	PH_CONTENT_BINARY,
 	PH_CONTENT_BATCH,
-	PH_CONTENT_PLAIN				/* the data alone, for a service that knows no CloudEvents */
+	PH_CONTENT_PLAIN,				/* the data alone, for a service that knows no CloudEvents */
+	PH_CONTENT_NONE					/* no body: the address says everything */
 } PhContentMode;
 
 /* How to reach a service; owned by the caller. */
@@ -44,6 +45,7 @@ typedef struct PhTarget
 	const char *address;
 	const char *method;
 	const char *const *headers;		/* "Name: value", NULL-terminated; may be NULL */
+	const char *const *more_headers;	/* the same, of this request alone; secrets: they are never told */
 	PhContentMode content_mode;
 	bool		http2;
 	int			max_in_flight;		/* also the cap on connections to it */
@@ -102,7 +104,7 @@ typedef struct PhConnector
 	void		(*stop) (void);
 
 	/*
-	 * Starts one request that carries nevents events (1, or more in batch mode).  idempotency_key and traceparent are
+	 * Starts one request that carries nevents events (1, or more in batch mode; none with method GET).  idempotency_key and traceparent are
 	 * sent as headers when not NULL; the key is given bare, quoting is the connector's.  Everything needed is copied.
 	 * Ends in exactly one result, also when it cannot be started; and the request reaches the target at most
 	 * once: no connector repeats it by itself.

@@ -16,7 +16,7 @@ typedef struct PhHttpOptions
 {
 	enum
 	{
-		METHOD_POST, METHOD_PUT, METHOD_PATCH
+		METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_GET
 	}			method;
 	long		version;
 	long		connect_timeout_ms;

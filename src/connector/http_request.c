@@ -355,20 +355,16 @@ has_content_type(const PhBuffer *headers)
 }
 
 static bool
-append_all_configured(PhHttpRequest *request, const PhTarget *target)
+append_all_configured(PhHttpRequest *request, const char *const *header, bool has_body)
 {
 	PhBuffer   *out = &request->headers;
-	const char *const *header;
 
-	if (!has_content_type(out))
-	{
-		/* Nothing to describe; without this libcurl would call it a form. */
-		ph_buffer_append(out, "Content-Type:", sizeof("Content-Type:"));
-	}
-	for (header = target->headers; header != NULL && *header != NULL; header++)
+	for (; header != NULL && *header != NULL; header++)
 	{
 		if (!ph_http_check_header(*header, request->result.error, sizeof(request->result.error)))
 			return false;
+		if (is_content_type(*header) && !has_body)
+			continue;
 		/* A target that knows no CloudEvents may want its media type called by another name: that one replaces ours. */
 		if (is_content_type(*header) && has_content_type(out))
 		{
@@ -502,7 +498,7 @@ options_of(const PhTarget *target)
 
 	memset(&options, 0, sizeof(options));	/* they are compared as bytes */
 	options.method = target->method == NULL || strcmp(target->method, "POST") == 0 ? METHOD_POST :
-		strcmp(target->method, "PUT") == 0 ? METHOD_PUT : METHOD_PATCH;
+		strcmp(target->method, "PUT") == 0 ? METHOD_PUT : strcmp(target->method, "GET") == 0 ? METHOD_GET : METHOD_PATCH;
 	options.version = CURL_HTTP_VERSION_1_1;
 	if (target->http2)
 		options.version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
@@ -517,14 +513,19 @@ options_of(const PhTarget *target)
 static bool
 set_options(PhHttpRequest *request, const PhTarget *target)
 {
-	static const char *const methods[] = {NULL, "PUT", "PATCH"};
+	static const char *const methods[] = {NULL, "PUT", "PATCH", NULL};
 	CURL	   *easy = request->easy;
 	CURLcode	bad = CURLE_OK;
 	PhHttpOptions options = options_of(target);
 
 #define SET(option, value) (bad = bad == CURLE_OK ? curl_easy_setopt(easy, option, value) : bad)
-	SET(CURLOPT_POSTFIELDS, request->body.len == 0 ? "" : request->body.data);
-	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
+	if (options.method == METHOD_GET)
+		SET(CURLOPT_HTTPGET, 1L);
+	else
+	{
+		SET(CURLOPT_POSTFIELDS, request->body.len == 0 ? "" : request->body.data);	/* makes it a POST again */
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
+	}
 	SET(CURLOPT_HTTPHEADER, request->list);
 	if (memcmp(&options, &request->options, sizeof(options)) != 0)
 	{
@@ -545,12 +546,12 @@ set_options(PhHttpRequest *request, const PhTarget *target)
 	return true;
 }
 
-/* Whether the method may have a body and is a word that cannot end the request line. */
+/* Whether the method may have a body (GET: has none) and is a word that cannot end the request line. */
 static bool
-method_valid(const char *method)
+method_valid(const char *method, int nevents)
 {
 	return method == NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-		strcmp(method, "PATCH") == 0;
+		strcmp(method, "PATCH") == 0 || (strcmp(method, "GET") == 0 && nevents == 0);
 }
 
 /* Fills body and headers; false with the fault and the error in the result. */
@@ -560,16 +561,26 @@ build(PhHttpRequest *request, const PhTarget *target, const PhEvent *events, int
 {
 	PhResult   *result = &request->result;
 	PhBuffer   *headers = &request->headers;
+	bool		get = target->method != NULL && strcmp(target->method, "GET") == 0;
 
 	result->fault = PH_FAULT_REQUEST;
-	if (!method_valid(target->method))
+	if (!method_valid(target->method, nevents))
+	{
 		snprintf(result->error, sizeof(result->error), "method is not POST, PUT or PATCH");
-	else if (!ph_cloudevents_encode(target->content_mode, events, nevents, &request->body, headers, result->error,
-									sizeof(result->error)))
 		return false;
-	else if (!append_all_configured(request, target))
+	}
+	if (!get && !ph_cloudevents_encode(target->content_mode, events, nevents, &request->body, headers, result->error,
+									   sizeof(result->error)))
 		return false;
-	else if (idempotency_key != NULL && !append_field(headers, "Idempotency-Key", idempotency_key, true))
+	if (!has_content_type(headers))
+	{
+		/* Nothing to describe; without this libcurl would call it a form. */
+		ph_buffer_append(headers, "Content-Type:", sizeof("Content-Type:"));
+	}
+	if (!append_all_configured(request, target->headers, !get) ||
+		!append_all_configured(request, target->more_headers, !get))
+		return false;
+	if (idempotency_key != NULL && !append_field(headers, "Idempotency-Key", idempotency_key, true))
 		snprintf(result->error, sizeof(result->error), "idempotency key is not printable ASCII");
 	else if (traceparent != NULL && !append_field(headers, "traceparent", traceparent, false))
 		snprintf(result->error, sizeof(result->error), "traceparent is not printable ASCII");

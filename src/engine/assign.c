@@ -13,6 +13,7 @@
 
 #include "engine/assign.h"
 #include "engine/entry.h"
+#include "engine/exchange.h"
 #include "engine/work.h"
 #include "pg/settings.h"
 #include "pg/worker.h"
@@ -112,6 +113,7 @@ ph_assign_config(const PhConfig *config)
 		if (state == NULL)
 			state = create_endpoint(endpoint);
 		state->endpoint = endpoint;
+		ph_exchange_refresh(state);
 		apply_lanes(config, state);
 		for (j = 0; j < state->nlanes; j++)
 			state->lanes[j]->wants_claim = state->lanes[j]->wants_due = true;
@@ -147,7 +149,11 @@ take_lane(void *arg)
 {
 	PhLaneWork *lane = arg;
 
-	(void) ph_lane_take(&lane->state, lane->endpoint->endpoint->idempotent);
+	const PhEndpoint *endpoint = lane->endpoint->endpoint;
+	bool		looks_up = endpoint->steps != NULL && endpoint->steps->lookup != NULL;
+
+	/* What can be looked up before it is sent again is in no doubt. */
+	(void) ph_lane_take(&lane->state, endpoint->idempotent || looks_up);
 }
 
 void

@@ -381,7 +381,8 @@ fill_target(PhTarget *target, PhRow *row)
 	target->headers = ph_row_headers(row, "headers");
 	target->content_mode = strcmp(mode, "batch") == 0 ? PH_CONTENT_BATCH :
 		strcmp(mode, "binary") == 0 ? PH_CONTENT_BINARY :
-		strcmp(mode, "plain") == 0 ? PH_CONTENT_PLAIN : PH_CONTENT_STRUCTURED;
+		strcmp(mode, "plain") == 0 ? PH_CONTENT_PLAIN :
+		strcmp(mode, "none") == 0 ? PH_CONTENT_NONE : PH_CONTENT_STRUCTURED;
 	target->http2 = strcmp(ph_row_text(row, "http_version"), "2") == 0;
 	target->max_in_flight = ph_row_int(row, "max_in_flight");
 	target->connect_timeout_ms = (long) ph_row_interval_ms(row, "connect_timeout");
@@ -407,6 +408,8 @@ fill_endpoint(void *element, PhRow *row)
 	endpoint->outcome_set = ph_row_text_or_null(row, "outcome_set");
 	endpoint->xml_profile = ph_row_jsonb_or_null(row, "xml_profile");
 	fill_target(&endpoint->target, row);
+	endpoint->steps = ph_steps_compile(endpoint->target.address, ph_row_jsonb_or_null(row, "steps"),
+									   ph_row_text_or_null(row, "credential"));
 	endpoint->batch_size = endpoint->target.content_mode == PH_CONTENT_BATCH ? ph_row_int(row, "batch_size") : 1;
 }
 
@@ -651,7 +654,7 @@ link_answers(Config *config)
 
 		if (endpoint->outcome_set != NULL)
 			link_rules(public, endpoint);
-		endpoint->target.keep_answer = endpoint->nrules > 0;
+		endpoint->target.keep_answer = endpoint->nrules > 0 || endpoint->steps != NULL;
 	}
 	for (i = 0; i < public->nroutes; i++)
 	{

@@ -11,6 +11,7 @@
 #include "datatype/timestamp.h"
 #include "engine/condition.h"
 #include "engine/outcome_rule.h"
+#include "engine/steps.h"
 
 typedef struct PhRoute
 {
@@ -55,6 +56,7 @@ typedef struct PhEndpoint
 	const char *outcome_set;	/* NULL: none */
 	int			nrules;
 	const PhOutcomeRule *rules;	/* of its set, in their order */
+	const PhSteps *steps;		/* what is asked besides; NULL: nothing */
 	PhTarget	target;
 } PhEndpoint;
 

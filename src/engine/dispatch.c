@@ -10,15 +10,11 @@
  */
 #include "postgres.h"
 
-#include <inttypes.h>
-#include <signal.h>
-
-#include "common/hashfn.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "engine/dispatch.h"
+#include "engine/exchange.h"
 #include "engine/outage.h"
 #include "engine/outcome_rule.h"
 #include "engine/work.h"
@@ -32,15 +28,6 @@
 #define RETRY_WORK_MS		200		/* after a failed transaction, times the failures in a row */
 #define MAX_WORK_FAILURES	8		/* then the worker starts afresh */
 
-/* A request under way. */
-typedef struct Request
-{
-	PhEndpointState *endpoint;
-	const PhConfig *config;		/* pinned: the connector refers to its target */
-	int			n;
-	PhItem	   *items[FLEXIBLE_ARRAY_MEMBER];
-} Request;
-
 static const PhConnector *connector;
 static int	turn_start;			/* endpoint that is served first in the next turn */
 
@@ -51,6 +38,7 @@ static void stop(void);
 
 const PhWorkerOps ph_dispatch_ops = {.start = start,.turn = turn,.wait_fd = wait_fd,.stop = stop};
 
+static void finish(PhRequest *request, const PhResult *result, const PhJudgement *judgement);
 static void take_results(void);
 static void start_requests(TimestampTz now);
 static long next_turn_ms(TimestampTz now);
@@ -69,6 +57,7 @@ start(int worker_no, int workers)
 				 errmsg("could not start connector \"%s\"", "http"),
 				 errdetail("%s", connector == NULL ? "It is not part of this library." : error)));
 	turn_start = 0;
+	ph_exchange_start(connector, finish);
 	ph_work_start(worker_no, workers);
 }
 
@@ -80,6 +69,7 @@ stop(void)
 		connector->abandon();
 		connector->stop();
 	}
+	ph_exchange_stop();
 	ph_work_stop();
 }
 
@@ -143,14 +133,13 @@ hear(void *arg)
 
 /* What the result means by the rules of the endpoint, else by its status.  In the current memory context. */
 static PhJudgement
-judge(const Request *request, const PhResult *result)
+judge(const PhRequest *request, const PhResult *result)
 {
-	const PhLane *lane = ph_config_lane(request->config, request->items[0]->lane);
 	PhJudgement unjudged = {.outcome = ph_outcome_classify(result),.retry_after_s = -1};
-	Hearing		hearing = {.endpoint = lane == NULL ? NULL : &request->config->endpoints[lane->endpoint]};
+	Hearing		hearing = {.endpoint = request->target};
 	ErrorData  *error = NULL;
 
-	if (hearing.endpoint == NULL || hearing.endpoint->nrules == 0 || !ph_answer_of(result, &hearing.answer))
+	if (hearing.endpoint->nrules == 0 || !ph_answer_of(result, &hearing.answer))
 		return unjudged;
 	if (!ph_run_transaction(&ph_usual_transaction, hear, &hearing, &error))
 	{
@@ -198,7 +187,7 @@ copy_result(const PhConfig *config, PhItem *item, const PhResult *result, const 
 
 /* Whether an earlier item of the same request has the same key and failed too. */
 static bool
-failed_before(const Request *request, int i)
+failed_before(const PhRequest *request, int i)
 {
 	int			j;
 
@@ -211,34 +200,32 @@ failed_before(const Request *request, int i)
 	return false;
 }
 
+/* The end of a request: judgement says what its result means, NULL: what rules and status say. */
 static void
-take_result(Request *request, const PhResult *result)
+finish(PhRequest *request, const PhResult *result, const PhJudgement *judgement)
 {
 	PhEndpointState *endpoint = request->endpoint;
-	PhJudgement judgement = judge(request, result);
+	PhJudgement own;
 	int			i;
 
+	if (judgement == NULL)
+	{
+		own = judge(request, result);
+		judgement = &own;
+	}
 	endpoint->in_flight--;
 	for (i = 0; i < request->n; i++)
 	{
 		PhItem	   *item = request->items[i];
 
 		item->single = request->n == 1;
-		copy_result(request->config, item, result, &judgement);
+		copy_result(request->config, item, result, judgement);
 		item->behind = item->blocks && failed_before(request, i);
 	}
 	ph_outage_note_answer(endpoint, request->items[0]);
 	for (i = 0; i < request->n; i++)
 		ph_work_finish(request->items[i]);
-	ph_config_unpin(request->config);
-	pfree(request);
-}
-
-static void
-crash_at(const char *point)
-{
-	if (ph_debug_crash[0] != '\0' && strcmp(ph_debug_crash, point) == 0)
-		kill(MyProcPid, SIGKILL);
+	ph_request_free(request);
 }
 
 static void
@@ -248,59 +235,28 @@ take_results(void)
 
 	while (connector->next_result(&result))
 	{
-		crash_at("answered");
-		take_result(result.owner, &result);
+		PhRequest  *request = result.owner;
+
+		ph_request_crash_at("answered");
+		if (request->exchange != NULL)
+			ph_exchange_hear(request, &result);
+		else
+			finish(request, &result, NULL);
 	}
 }
 
 /* ---- requests ---- */
 
-/* The trace of the event, or one of the message's own, with a new span for this attempt. */
-static char *
-attempt_traceparent(const PhItem *item, char *buffer, size_t size)
-{
-	uint64		span = ph_random_uint64() | 1;
-	uint64		high = (uint64) item->message_id;
-	uint64		low = hash_bytes_extended((const unsigned char *) item->event.source,
-										  (int) strlen(item->event.source), high);
-
-	if (item->event.traceparent != NULL && strlen(item->event.traceparent) == 55)
-		snprintf(buffer, size, "%.36s%016" PRIx64 "%.3s", item->event.traceparent, span,
-				 item->event.traceparent + 52);
-	else
-		snprintf(buffer, size, "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01",
-				 low, high, span);
-	return buffer;
-}
-
 static void
 submit(PhEndpointState *endpoint, PhItem **items, int n)
 {
-	const PhEndpoint *target = endpoint->endpoint;
-	Request    *request = MemoryContextAlloc(ph_work.context, offsetof(Request, items) + sizeof(PhItem *) * (Size) n);
-	PhEvent    *events = palloc(sizeof(PhEvent) * (Size) n);
-	char		traceparent[64];
-	int			i;
+	PhRequest  *request = ph_request_create(endpoint, ph_work.config, endpoint->endpoint, items, n);
 
-	request->endpoint = endpoint;
-	request->config = ph_work.config;
-	request->n = n;
-	ph_config_pin(request->config);
-	for (i = 0; i < n; i++)
-	{
-		request->items[i] = items[i];
-		events[i] = items[i]->event;
-		if (strncmp(ph_debug_crash, "key=", 4) == 0 && items[i]->key != NULL &&
-			strcmp(items[i]->key, ph_debug_crash + 4) == 0)
-			kill(MyProcPid, SIGKILL);
-	}
 	endpoint->in_flight++;
-	connector->submit(request, &target->target, events, n, n == 1 ? items[0]->idempotency_key : NULL,
-					  attempt_traceparent(items[0], traceparent, sizeof(traceparent)));
-	pfree(events);
-	if (ph_debug_crash[0] != '\0')
-		connector->run();
-	crash_at("sent");
+	if (request->target->steps != NULL)
+		ph_exchange_begin(request);
+	else
+		ph_request_submit(connector, request, &request->target->target);
 }
 
 /* Sends what may go together with this item; false when the item needed no request after all. */
@@ -354,7 +310,7 @@ may_connect(const PhEndpointState *endpoint, int reserved)
 {
 	int			kept = endpoint->in_flight < share_of(endpoint) ? 0 : reserved;
 
-	return connector->in_flight() + kept < ph_max_connections;
+	return connector->in_flight() + ph_exchange_waiting() + kept < ph_max_connections;
 }
 
 /* Starts up to quantum requests; returns how many. */

@@ -419,7 +419,7 @@ void
 ph_held_recover(int lane, bool idempotent)
 {
 	static PhStatement recover = {
-		"UPDATE planthub.held SET token = NULL, crashes = crashes + 1,"
+		"UPDATE planthub.held SET token = NULL, crashes = crashes + 1, tries = tries + 1,"
 		" state = CASE WHEN crashes + 1 >= $2 THEN 'parked' WHEN NOT $3 THEN 'in_doubt' ELSE state END,"
 		" reason = CASE WHEN crashes + 1 >= $2 OR NOT $3 THEN 'WORKER_CRASHED' ELSE reason END"
 		" WHERE lane = $1 AND token IS NOT NULL",

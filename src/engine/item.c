@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "engine/item.h"
+#include "engine/item_value.h"
 #include "engine/mapped.h"
 #include "json/value.h"
 #include "pg/compat.h"
@@ -467,20 +468,11 @@ map_data(const PhConfig *config, PhItem *item, const PhEndpoint *endpoint, Tuple
 
 /* The data as the endpoint wants them; false when that fails, and then the item is parked. */
 static bool
-fill_data(const PhConfig *config, PhItem *item, TupleTableSlot *slot, TimestampTz recorded_at)
+write_data(PhItem *item, const PhEndpoint *endpoint, Jsonb *data)
 {
-	const PhRoute *route = ph_config_route(config, item->route);
-	const PhLane *lane = ph_config_lane(config, item->lane);
-	const PhEndpoint *endpoint = lane == NULL ? NULL : &config->endpoints[lane->endpoint];
-	bool		isnull;
-	Jsonb	   *data;
 	text	   *xml;
 	const char *error;
 
-	data = route->mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
-		map_data(config, item, endpoint, slot, recorded_at);
-	if (data == NULL)
-		return false;
 	if (endpoint == NULL || endpoint->xml_profile == NULL)
 	{
 		keep_data(item, data);
@@ -517,11 +509,47 @@ fill_event(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *na
 	item->idempotency_key = keep(item, idempotency_key(config, item, source, event_id));
 }
 
+/* The addresses of a message for its endpoint; an item whose address cannot be told is parked. */
+static void
+fill_addresses(PhItem *item, const PhRoute *route, const PhEndpoint *endpoint, Jsonb *data)
+{
+	PhStepAddresses addresses = {.version = endpoint->steps->version};
+	PhValue		document = ph_object_new(3);
+	PhValue		request = ph_value_from_jsonb(data);
+	char	   *error = (char *) endpoint->steps->fault;
+
+	if (error != NULL)
+	{
+		park(item, "STEPS_INVALID", error);
+		return;
+	}
+	if (!ph_steps_have_places(endpoint->steps))
+		return;
+	ph_object_put(&document, "request", &request);
+	ph_item_append_values(&document, item, route->code, endpoint);
+	ph_object_finish(&document);
+	if (!ph_steps_render(endpoint->steps, &document, &addresses, &error))
+	{
+		park(item, "ADDRESS_FAILED", error);
+		return;
+	}
+	item->addresses = MemoryContextAlloc(item->batch->context, sizeof(addresses));
+	*item->addresses = addresses;
+	item->addresses->address = keep(item, addresses.address);
+	item->addresses->read = keep(item, addresses.read);
+	item->addresses->lookup = keep(item, addresses.lookup);
+}
+
 /* Runs in a scratch context; what is kept is copied to the batch's. */
 static void
 fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *names)
 {
 	TimestampTz recorded_at = int64_column(slot, MESSAGE_RECORDED_AT);
+	const PhRoute *route = ph_config_route(config, item->route);
+	const PhLane *lane = ph_config_lane(config, item->lane);
+	const PhEndpoint *endpoint = lane == NULL ? NULL : &config->endpoints[lane->endpoint];
+	bool		isnull;
+	Jsonb	   *data;
 
 	/* The key is compared with tables, so it stays in the encoding of the server. */
 	item->key = text_column(slot, MESSAGE_KEY);
@@ -532,8 +560,15 @@ fill_item(const PhConfig *config, PhItem *item, TupleTableSlot *slot, Names *nam
 	decide_fate(config, item, recorded_at);
 	if (item->fate == PH_FATE_PARKED && strcmp(item->reason, CONDITION_FAILED) == 0)
 		item->error = keep(item, condition_fault(ph_config_route(config, item->route), slot));
-	if (item->fate == PH_FATE_SEND && fill_data(config, item, slot, recorded_at))
-		fill_event(config, item, slot, names, recorded_at);
+	if (item->fate != PH_FATE_SEND)
+		return;
+	data = route->mapping == NULL ? DatumGetJsonbP(slot_getattr(slot, MESSAGE_DATA, &isnull)) :
+		map_data(config, item, endpoint, slot, recorded_at);
+	if (data == NULL || !write_data(item, endpoint, data))
+		return;
+	fill_event(config, item, slot, names, recorded_at);
+	if (endpoint != NULL && endpoint->steps != NULL)
+		fill_addresses(item, route, endpoint, data);
 }
 
 static text *

@@ -21,6 +21,14 @@
 #define PH_CRASHES_TO_SUSPECT	2
 #define PH_CRASHES_TO_PARK		3
 
+/* One request of an attempt that took several. */
+typedef struct PhStepNote
+{
+	const char *step;			/* a constant */
+	int			status;			/* 0: no answer */
+	int64		duration_us;
+} PhStepNote;
+
 /* Why an item needs no request: what is recorded for it instead. */
 typedef enum PhFate
 {
@@ -76,6 +84,7 @@ typedef struct PhItem
 	PhEvent		event;
 	const char *idempotency_key;
 	const char *mapping;		/* version that made the data; NULL: none */
+	PhStepAddresses *addresses; /* when its endpoint has steps with places; else NULL */
 
 	ArrayType  *waits_for;		/* entries that its mapping lacks; NULL: none */
 
@@ -91,6 +100,8 @@ typedef struct PhItem
 	char	   *response;
 	PhAnswer   *answer;			/* to a success, for the response mapping of its route; NULL: not wanted */
 	int			answer_tries;	/* transactions in which the mapping was applied to it */
+	int			nnotes;
+	const PhStepNote *notes;	/* in the batch's context; NULL: one request was all */
 	unsigned char digest[32];
 } PhItem;
 

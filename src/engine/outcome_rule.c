@@ -19,22 +19,34 @@
 #define MAX_RETRY_AFTER	86400	/* seconds: as for Retry-After */
 
 static bool
-is_known(const char *field)
+is_known(const char *field, const char *const *members)
 {
-	static const char *const members[] = {"status", "headers", "body"};
 	size_t		length = strcspn(field, ".[");
-	int			i;
 
-	for (i = 0; i < lengthof(members); i++)
+	for (; *members != NULL; members++)
 	{
-		if (strlen(members[i]) == length && memcmp(members[i], field, length) == 0)
+		if (strlen(*members) == length && memcmp(*members, field, length) == 0)
 			return true;
 	}
 	return false;
 }
 
+static const char *
+members_hint(const char *const *members)
+{
+	StringInfoData hint;
+	int			i;
+
+	initStringInfo(&hint);
+	appendStringInfoString(&hint, "The expression sees the members ");
+	for (i = 0; members[i] != NULL; i++)
+		appendStringInfo(&hint, "%s%s", i == 0 ? "" : members[i + 1] == NULL ? " and " : ", ", members[i]);
+	appendStringInfoChar(&hint, '.');
+	return hint.data;
+}
+
 const PhExpression *
-ph_outcome_rule_compile(const char *text, PhError *error)
+ph_members_compile(const char *text, const char *const *members, PhError *error)
 {
 	const PhExpression *expression = ph_condition_compile(text, error);
 	const PhUse *use = expression == NULL ? NULL : ph_jmespath_uses(expression);
@@ -43,16 +55,24 @@ ph_outcome_rule_compile(const char *text, PhError *error)
 	{
 		bool		field = use->kind == PH_USE_FIELD && (use->name[0] == '@' || use->name[0] == '$') && use->name[1] == '.';
 
-		if (use->kind != PH_USE_VARIABLE && (!field || is_known(use->name + 2)))
+		if (use->kind != PH_USE_VARIABLE && (!field || is_known(use->name + 2, members)))
 			continue;
 		error->code = PH_CODE_UNDEFINED_VARIABLE;
 		error->column = use->column;
-		error->hint = "Rules see the members status, headers and body.";
-		error->message = field ? psprintf("an answer has no member \"%s\"", use->name + 2) :
+		error->hint = members_hint(members);
+		error->message = field ? psprintf("there is no member \"%s\"", use->name + 2) :
 			psprintf("variable \"$%s\" is not defined", use->name);
 		return NULL;
 	}
 	return expression;
+}
+
+const PhExpression *
+ph_outcome_rule_compile(const char *text, PhError *error)
+{
+	static const char *const members[] = {"status", "headers", "body", NULL};
+
+	return ph_members_compile(text, members, error);
 }
 
 static bool

@@ -34,6 +34,12 @@ typedef struct PhJudgement
 } PhJudgement;
 
 /*
+ * Compiles an expression over an object with these members, the last one NULL, in the current memory context: what
+ * conditions of routes refuse, and variables, are refused here too.
+ */
+extern const PhExpression *ph_members_compile(const char *text, const char *const *members, PhError *error);
+
+/*
  * Compiles an expression of a rule in the current memory context: what conditions of routes refuse, and variables, are
  * refused here too.
  */

@@ -10,11 +10,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "engine/item_value.h"
 #include "engine/posting.h"
 #include "engine/sql.h"
 #include "json/mapping.h"
@@ -31,67 +31,16 @@ typedef struct Work
 	const char *error;			/* of a mapping that failed */
 } Work;
 
-static void
-put(PhValue *object, const char *name, PhValue value)
-{
-	ph_object_append(object, name, strlen(name), &value);
-}
-
-static void
-put_text(PhValue *object, const char *name, const char *value)
-{
-	put(object, name, value == NULL ? ph_value_null() : ph_value_text(value));
-}
-
-/* What the event says is UTF-8, whatever the encoding of the server. */
-static void
-put_utf8(PhValue *object, const char *name, const char *value)
-{
-	put_text(object, name, value == NULL ? NULL : pg_any_to_server(value, (int) strlen(value), PG_UTF8));
-}
-
-static PhValue
-delivery_value(const Work *work)
-{
-	PhValue		delivery = ph_object_new(6);
-
-	put(&delivery, "id", ph_value_int(work->item->delivery_id));
-	put_text(&delivery, "route", work->route->code);
-	put_text(&delivery, "endpoint", work->endpoint->code);
-	put_text(&delivery, "system", work->endpoint->system);
-	put_utf8(&delivery, "idempotency_key", work->item->idempotency_key);
-	put(&delivery, "attempts", ph_value_int(work->item->attempts));
-	ph_object_finish(&delivery);
-	return delivery;
-}
-
-static PhValue
-message_value(const Work *work)
-{
-	const PhItem *item = work->item;
-	PhValue		message = ph_object_new(8);
-
-	put(&message, "id", ph_value_int(item->message_id));
-	put_utf8(&message, "type", item->event.type);
-	put_utf8(&message, "source", item->event.source);
-	put_utf8(&message, "event_id", item->event.id);
-	put_utf8(&message, "subject", item->event.subject);
-	put_utf8(&message, "time", item->event.time);
-	put_text(&message, "key", item->key);
-	put_text(&message, "site", item->site);
-	ph_object_finish(&message);
-	return message;
-}
-
 static Jsonb *
 make_document(const Work *work)
 {
 	PhValue		document = ph_object_new(6);
+	PhValue		request;
 
 	ph_answer_append(&document, work->item->answer);
-	put(&document, "request", ph_answer_parse(work->item->event.data, work->item->event.data_len));
-	put(&document, "delivery", delivery_value(work));
-	put(&document, "message", message_value(work));
+	request = ph_answer_parse(work->item->event.data, work->item->event.data_len);
+	ph_object_put(&document, "request", &request);
+	ph_item_append_values(&document, work->item, work->route->code, work->endpoint);
 	ph_object_finish(&document);
 	return ph_value_to_jsonb(&document, NULL);
 }
@@ -101,9 +50,9 @@ make_env(const Work *work)
 {
 	PhValue		env = ph_object_new(3);
 
-	put_text(&env, "system", work->endpoint->system);
-	put_text(&env, "endpoint", work->endpoint->code);
-	put_text(&env, "site", work->item->site);
+	ph_object_put_text(&env, "system", work->endpoint->system);
+	ph_object_put_text(&env, "endpoint", work->endpoint->code);
+	ph_object_put_text(&env, "site", work->item->site);
 	ph_object_finish(&env);
 	return ph_value_to_jsonb(&env, NULL);
 }

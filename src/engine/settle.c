@@ -16,6 +16,7 @@
 #include "engine/posting.h"
 #include "engine/settle.h"
 #include "engine/sql.h"
+#include "json/value.h"
 #include "pg/compat.h"
 #include "pg/relations.h"
 
@@ -108,11 +109,34 @@ foreign_text(const char *text, bool *isnull)
 	return PointerGetDatum(cstring_to_text_with_len(text, len));
 }
 
+/* [{"step": "read", "status": 200, "ms": 12.3}, ...] */
+static Jsonb *
+steps_of(const PhItem *item)
+{
+	PhValue		steps = ph_array_new(item->nnotes);
+	int			i;
+
+	for (i = 0; i < item->nnotes; i++)
+	{
+		const PhStepNote *note = &item->notes[i];
+		PhValue		step = ph_object_new(3);
+		PhValue		status = note->status == 0 ? ph_value_null() : ph_value_int(note->status);
+		PhValue		duration = ph_value_number(int64_div_fast_to_numeric(note->duration_us, 3));
+
+		ph_object_put_text(&step, "step", note->step);
+		ph_object_put(&step, "status", &status);
+		ph_object_put(&step, "ms", &duration);
+		ph_object_finish(&step);
+		ph_array_append(&steps, &step);
+	}
+	return ph_value_to_jsonb(&steps, NULL);
+}
+
 static void
 append_attempt(PhAppend *append, int slot, PhItem *item)
 {
-	Datum		values[15];
-	bool		nulls[15] = {0};
+	Datum		values[16];
+	bool		nulls[16] = {0};
 	bool		sent = item->recorded_attempt;
 
 	values[0] = Int64GetDatum(item->delivery_id);
@@ -141,6 +165,9 @@ append_attempt(PhAppend *append, int slot, PhItem *item)
 		values[13] = PointerGetDatum(digest);
 	}
 	values[14] = foreign_text(item->mapping, &nulls[14]);
+	nulls[15] = !sent || item->notes == NULL;
+	if (!nulls[15])
+		values[15] = JsonbPGetDatum(steps_of(item));
 	ph_append_row(append, values, nulls);
 }
 

@@ -15,6 +15,7 @@
 
 #include "engine/assign.h"
 #include "engine/entry.h"
+#include "engine/exchange.h"
 #include "engine/held.h"
 #include "engine/outage.h"
 #include "engine/sql.h"
@@ -665,6 +666,11 @@ ph_work_still_wanted(PhItem *item, TimestampTz now)
 	{
 		item->fate = PH_FATE_PAUSED;
 		item->reason = "KEY_PAUSED";
+	}
+	else if (ph_exchange_is_outdated(((PhLaneWork *) item->batch->owner)->endpoint->endpoint, item))
+	{
+		item->fate = PH_FATE_SET_ASIDE;
+		item->reason = "CONFIGURATION_CHANGED";
 	}
 	return item->fate == PH_FATE_SEND;
 }

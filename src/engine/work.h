@@ -37,6 +37,7 @@ typedef struct PhEndpointState
 	TimestampTz throttled_until;
 	int			nlanes;
 	PhLaneWork **lanes;				/* by priority */
+	struct PhAccess *access;		/* see access.h; NULL: not needed yet */
 } PhEndpointState;
 
 typedef struct PhWork

@@ -28,9 +28,9 @@ check_debug_crash(char **newval, void **extra, GucSource source)
 		if (strcmp(*newval, points[i]) == 0)
 			return true;
 	}
-	if (strncmp(*newval, "key=", 4) == 0)
+	if (strncmp(*newval, "key=", 4) == 0 || strncmp(*newval, "step=", 5) == 0)
 		return true;
-	GUC_check_errdetail("The points are \"claimed\", \"taken\", \"sent\", \"answered\", \"recording\", \"recorded\", \"recovered\", and \"key=\" with a key.");
+	GUC_check_errdetail("The points are \"claimed\", \"taken\", \"sent\", \"answered\", \"recording\", \"recorded\", \"recovered\", \"key=\" with a key, and \"step=\" with a step.");
 	return false;
 }
 

@@ -1,6 +1,6 @@
 -- What holds for every object of the extension, whoever adds one.
 SET search_path = public, pg_catalog;
-SELECT plan(14);
+SELECT plan(16);
 
 CREATE TEMP VIEW member AS
     SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS x ON x.oid = d.refobjid
@@ -63,8 +63,15 @@ SELECT is_empty($$SELECT FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE
 
 -- dump
 SELECT is_empty($$SELECT c.oid::regclass FROM pg_class AS c
-                  WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S')
+                  WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S') AND c.relname <> 'credential_secret'
                     AND NOT EXISTS (SELECT FROM pg_extension AS x WHERE x.extname = 'planthub' AND c.oid = ANY (x.extconfig))$$,
-                'every table, leaf and sequence is registered for dumps');
+                'every table, leaf and sequence but that of secrets is registered for dumps');
+
+-- secrets
+SELECT is_empty($$SELECT FROM pg_extension AS x WHERE x.extname = 'planthub' AND 'planthub.credential_secret'::regclass = ANY (x.extconfig)$$,
+                'secrets are in no dump');
+SELECT is_empty($$SELECT g FROM unnest('{reader,publisher,operator,integrator,auditor,admin}'::text[]) AS c, planthub.capability_grants(c) AS g
+                  WHERE g ~ 'credential_secret'$$,
+                'no capability lets anybody read them');
 
 SELECT * FROM finish();

@@ -28,7 +28,7 @@ equal() {	# got, expected
 contents() {
 	sql "$1" "SELECT c.relname, query_to_xml(format('SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %s AS t',
 	              c.oid::regclass), true, true, '')
-	          FROM pg_class AS c WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind = 'r' ORDER BY 1;
+	          FROM pg_class AS c WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind = 'r' AND c.relname <> 'credential_secret' ORDER BY 1;
 	          SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'planthub' ORDER BY 1" | tr -d '\n' | sed 's/<\/row>/&\n/g'
 }
 
@@ -62,6 +62,7 @@ sql original "
 	INSERT INTO planthub.mapping (name, version, template) VALUES ('order-in', 1, '{}');
 	INSERT INTO planthub.mapping_vector (mapping, name, input, expect) VALUES ('order-in', 'empty', '{}', '{}');
 	INSERT INTO planthub.mapping_function VALUES ('my_function', 'public', 'my_function');
+	SELECT planthub.set_credential('sap-user', 'dump-secret', 'basic', '{\"user\": \"HUB\"}');
 	SELECT planthub.create_outcome_set('our-sap', copy_of => 'sap-odata');
 	SELECT planthub.pause('key', 'K9', 'stock taking');
 	INSERT INTO planthub.endpoint_state SELECT id, 'open', now(), 5, now(), 503, 'down' FROM planthub.endpoint;
@@ -122,6 +123,7 @@ ok 'pg_restore works without an error' pg_restore -e -d custom "$folder/custom.d
 ok 'and brings everything back' same custom
 sql postgres 'CREATE DATABASE plain'
 pg_dump -f "$folder/plain.sql" original
+ok 'secrets stay where they are' equal "$(grep -c dump-secret "$folder/plain.sql")" 0
 ok 'psql restores without an error' sh -c "psql -Xq -v ON_ERROR_STOP=1 -d plain -f '$folder/plain.sql' >/dev/null"
 ok 'and brings everything back' same plain
 ok 'grants come back' equal "$(sql custom "SELECT has_function_privilege('regress_ph_dump', 'planthub.pause(text, text, text)', 'EXECUTE')")" t

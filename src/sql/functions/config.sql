@@ -26,6 +26,10 @@ CREATE OR REPLACE FUNCTION planthub.check_address(connector text, address text) 
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'planthub_check_address';
 COMMENT ON FUNCTION planthub.check_address(text, text) IS 'Internal: refuses an address that the connector cannot use';
 
+CREATE OR REPLACE FUNCTION planthub.check_steps(connector text, address text, steps jsonb) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'planthub_check_steps';
+COMMENT ON FUNCTION planthub.check_steps(text, text, jsonb) IS 'Internal: refuses places in the address and steps of an endpoint that cannot be used';
+
 CREATE OR REPLACE FUNCTION planthub.wake(lanes int[]) RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'planthub_wake';
 COMMENT ON FUNCTION planthub.wake(int[]) IS 'Internal: tells the workers of these lanes at commit that there is something to do';
@@ -88,7 +92,8 @@ BEGIN
             target := (SELECT r.relname FROM pg_class AS r WHERE r.oid = rule.confrelid);
             RAISE EXCEPTION USING ERRCODE = 'undefined_object',
                 MESSAGE = format('%s "%s" does not exist', target, given->>columns[1]),
-                HINT = format('Create it with planthub.create_%1$s(), or look in the table planthub.%1$s.', target);
+                HINT = format('Create it with planthub.%2$s_%1$s(), or look in the table planthub.%1$s.', target,
+                    CASE target WHEN 'credential' THEN 'set' ELSE 'create' END);
         WHEN '23502' THEN
             RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
                 MESSAGE = format('argument "%s" must not be null', missing);
@@ -370,10 +375,12 @@ CREATE OR REPLACE FUNCTION planthub.create_endpoint(code text, system text, addr
     http_version text DEFAULT NULL, max_in_flight int DEFAULT NULL, connect_timeout interval DEFAULT NULL,
     low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL, response_limit int DEFAULT NULL,
     max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL, retry_cap interval DEFAULT NULL,
-    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL, xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL) RETURNS void
+    breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL, xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL,
+    credential text DEFAULT NULL, steps jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.check_address(connector, address);
+    PERFORM planthub.check_steps(connector, address, steps);
     PERFORM planthub.check_xml_profile(xml_profile);
     PERFORM planthub.config_insert('endpoint', code,
         jsonb_build_object('code', code, 'system', system, 'address', address, 'connector', connector) ||
@@ -384,10 +391,12 @@ BEGIN
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
         CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
         CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END ||
-        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END);
+        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END ||
+        CASE WHEN credential IS NULL THEN '{}' ELSE jsonb_build_object('credential', nullif(credential, '')) END ||
+        CASE WHEN steps IS NULL THEN '{}' ELSE jsonb_build_object('steps', steps) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
+COMMENT ON FUNCTION planthub.create_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text, text, jsonb) IS 'Adds a service of a system that the hub can send to; null arguments get the default of their column in planthub.endpoint';
 
 CREATE OR REPLACE FUNCTION planthub.alter_endpoint(code text, system text DEFAULT NULL, address text DEFAULT NULL,
     connector text DEFAULT NULL, method text DEFAULT NULL, content_mode text DEFAULT NULL, batch_size int DEFAULT NULL,
@@ -395,12 +404,14 @@ CREATE OR REPLACE FUNCTION planthub.alter_endpoint(code text, system text DEFAUL
     connect_timeout interval DEFAULT NULL, low_speed_timeout interval DEFAULT NULL, total_timeout interval DEFAULT NULL,
     response_limit int DEFAULT NULL, max_attempts int DEFAULT NULL, retry_base interval DEFAULT NULL,
     retry_cap interval DEFAULT NULL, breaker_threshold int DEFAULT NULL, idempotent boolean DEFAULT NULL,
-    xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL) RETURNS void
+    xml_profile jsonb DEFAULT NULL, outcome_set text DEFAULT NULL,
+    credential text DEFAULT NULL, steps jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     present jsonb := planthub.config_require('endpoint', code);
 BEGIN
     PERFORM planthub.check_address(coalesce(connector, present->>'connector'), coalesce(address, present->>'address'));
+    PERFORM planthub.check_steps(coalesce(connector, present->>'connector'), coalesce(address, present->>'address'), steps);
     PERFORM planthub.check_xml_profile(xml_profile);
     PERFORM planthub.config_update('endpoint', code,
         jsonb_strip_nulls(jsonb_build_object('system', system, 'address', address, 'connector', connector,
@@ -411,10 +422,12 @@ BEGIN
             'breaker_threshold', breaker_threshold, 'idempotent', idempotent)) ||
         CASE WHEN headers IS NULL THEN '{}' ELSE jsonb_build_object('headers', headers) END ||
         CASE WHEN xml_profile IS NULL THEN '{}' ELSE jsonb_build_object('xml_profile', xml_profile) END ||
-        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END);
+        CASE WHEN outcome_set IS NULL THEN '{}' ELSE jsonb_build_object('outcome_set', nullif(outcome_set, '')) END ||
+        CASE WHEN credential IS NULL THEN '{}' ELSE jsonb_build_object('credential', nullif(credential, '')) END ||
+        CASE WHEN steps IS NULL THEN '{}' ELSE jsonb_build_object('steps', steps) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value, xml_profile ''null'' means JSON, outcome_set '''' none';
+COMMENT ON FUNCTION planthub.alter_endpoint(text, text, text, text, text, text, int, jsonb, text, int, interval, interval, interval, int, int, interval, interval, int, boolean, jsonb, text, text, jsonb) IS 'Changes an endpoint, also for deliveries that are waiting; null arguments keep their value, xml_profile ''null'' means JSON, outcome_set '''' and credential '''' none, steps ''null'' none';
 
 CREATE OR REPLACE FUNCTION planthub.drop_endpoint(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

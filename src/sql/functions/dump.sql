@@ -1,5 +1,5 @@
 -- dump: pg_dump takes the rows of an extension's tables only when they are registered: every table, every leaf, every
--- sequence, except what the install script itself brings.  Re-runnable.
+-- sequence, except what the install script itself brings, and secrets.  Re-runnable.
 
 -- The row of the hub is there before the dumped one is loaded; the dumped one, the hub's true identity, wins.
 CREATE OR REPLACE FUNCTION planthub.hub_restore() RETURNS trigger
@@ -44,7 +44,7 @@ BEGIN
             WHEN 'mapping' THEN 'WHERE NOT builtin'
             WHEN 'mapping_vector' THEN 'WHERE NOT builtin' ELSE '' END AS filter
         FROM pg_catalog.pg_class AS c
-        WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S')
+        WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'S') AND c.relname <> 'credential_secret'
         ORDER BY c.relname
     LOOP
         PERFORM pg_catalog.pg_extension_config_dump(r.name, r.filter);

@@ -9,7 +9,7 @@ DECLARE
         'require_contract|schema_(narrowed|narrowed_values|narrowed_members|narrowed_branches|follow|types|step|at|branches|type_names|may_be|values))$';
     operators   constant text := '^(confirm_counts|recount|release_parked|reject_parked|release_due|close_case|pause|resume|release|discard|replay|acknowledge|run_job|start|stop)$';
     publishers  constant text := '^(receive(_many)?|publish(_many)?|contract_violations)$';
-    integrators constant text := '^(set_source(_mapping)?|drop_source|allow_topic|(drain|clear)_staging|(set|drop)_(shift|counter)|recount|confirm_counts|(create|drop)_collector|collector_(begin|query|take)|collect|job_run_collect|(create|alter|drop)_job|set_policy|(create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(create|drop)_outcome_set|(set|drop)_outcome_rule|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
+    integrators constant text := '^(set_source(_mapping)?|drop_source|allow_topic|(drain|clear)_staging|(set|drop)_(shift|counter)|recount|confirm_counts|(create|drop)_collector|collector_(begin|query|take)|collect|job_run_collect|(create|alter|drop)_job|set_policy|(create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(create|drop)_outcome_set|(set|drop)_outcome_rule|(set|drop)_credential|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
     collectors  constant text := '^(collector_(begin|query|take)|collect|job_run_collect)$';
     admins      constant text := '^(set_effect|set_rule|add_check|drop_check|arm|rotate|grant_access|revoke_access)$';
     wanted      text;
@@ -40,6 +40,7 @@ BEGIN
         RETURN QUERY
             SELECT format('SELECT ON %s', c.oid::regclass) FROM pg_class AS c
             WHERE c.relnamespace = 'planthub'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+              AND c.relname <> 'credential_secret'
               AND (c.relname <> 'operation_log' OR capability IN ('auditor', 'admin')) ORDER BY c.relname;
     END IF;
 END

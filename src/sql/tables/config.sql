@@ -29,7 +29,7 @@ CREATE TABLE planthub.endpoint (
     connector          text NOT NULL DEFAULT 'http',
     address            text NOT NULL,
     method             text NOT NULL DEFAULT 'POST' CHECK (method IN ('POST', 'PUT', 'PATCH')),
-    content_mode       text NOT NULL DEFAULT 'structured' CHECK (content_mode IN ('structured', 'binary', 'batch', 'plain')),
+    content_mode       text NOT NULL DEFAULT 'structured' CHECK (content_mode IN ('structured', 'binary', 'batch', 'plain', 'none')),
     batch_size         int NOT NULL DEFAULT 100 CHECK (batch_size BETWEEN 1 AND 1000),
     headers            jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(headers) = 'object' AND NOT jsonb_path_exists(headers,
         '$.keyvalue() ? (@.value.type() != "string" || @.value like_regex "[\\x01-\\x08\\x0a-\\x1f\\x7f]" || !(@.key like_regex "^[A-Za-z0-9!#$%&''*+.^_`|~-]+$"))')),
@@ -46,20 +46,25 @@ CREATE TABLE planthub.endpoint (
     idempotent         boolean NOT NULL DEFAULT true,
     outcome_set        text COLLATE "C" REFERENCES planthub.outcome_set,
     xml_profile        jsonb CHECK (jsonb_typeof(xml_profile) = 'object'),
+    credential         text COLLATE "C" REFERENCES planthub.credential,
+    steps              jsonb CHECK (jsonb_typeof(steps) = 'object'),
     CONSTRAINT endpoint_retry_check CHECK (retry_cap >= retry_base),
-    CONSTRAINT endpoint_xml_check CHECK (xml_profile IS NULL OR content_mode = 'plain')
+    CONSTRAINT endpoint_xml_check CHECK (xml_profile IS NULL OR content_mode = 'plain'),
+    CONSTRAINT endpoint_single_check CHECK (content_mode <> 'batch' OR (address !~ '[{}]' AND coalesce(NOT steps ?| '{read,lookup}', true)))
 );
 COMMENT ON TABLE planthub.endpoint IS 'Services of a system that the hub calls: connector, address, limits and policies';
 COMMENT ON COLUMN planthub.endpoint.id IS 'Short number used in the log tables';
 COMMENT ON COLUMN planthub.endpoint.code IS 'Code such as mes-p1-orders';
 COMMENT ON COLUMN planthub.endpoint.system IS 'System that offers the service';
 COMMENT ON COLUMN planthub.endpoint.connector IS 'Connector that speaks its protocol, such as http';
-COMMENT ON COLUMN planthub.endpoint.address IS 'Where to send; for http an absolute http or https URL without user and password';
+COMMENT ON COLUMN planthub.endpoint.address IS 'Where to send; for http an absolute http or https URL without user and password.  In its path and behind it, {expression} stands for a value of the message, percent-encoded: a JMESPath expression over {"request", "message", "delivery"}, such as {request.DeliveryDocument}';
 COMMENT ON COLUMN planthub.endpoint.method IS 'HTTP method';
-COMMENT ON COLUMN planthub.endpoint.content_mode IS 'CloudEvents content mode: structured, binary or batch; plain: the data alone as application/json, for services that know no CloudEvents';
+COMMENT ON COLUMN planthub.endpoint.content_mode IS 'CloudEvents content mode: structured, binary or batch; plain: the data alone as application/json, for services that know no CloudEvents; none: no body, the address says everything';
 COMMENT ON COLUMN planthub.endpoint.batch_size IS 'Most messages in one request in batch mode';
 COMMENT ON COLUMN planthub.endpoint.headers IS 'Further request headers, a JSON object of texts; no secrets: they would be in every dump';
 COMMENT ON COLUMN planthub.endpoint.xml_profile IS 'Sends the data as XML: the profile of planthub.json_to_xml(); the media type is application/xml unless headers say otherwise; null: JSON';
+COMMENT ON COLUMN planthub.endpoint.credential IS 'Credential that goes with every request; null: none';
+COMMENT ON COLUMN planthub.endpoint.steps IS 'Requests around the one with the message: {"session": {"address", "header"}, "read": {"address", "etag", "require"}, "lookup": {"address", "found"}}; addresses begin with a slash and may have places like that of the endpoint; null: none';
 COMMENT ON COLUMN planthub.endpoint.http_version IS '1.1, or 2 to multiplex requests over one connection';
 COMMENT ON COLUMN planthub.endpoint.max_in_flight IS 'Most requests under way at once';
 COMMENT ON COLUMN planthub.endpoint.connect_timeout IS 'Longest time to connect, name resolution and TLS included';
@@ -151,7 +156,9 @@ COMMENT ON CONSTRAINT system_code_check ON planthub.system IS 'A system code has
 COMMENT ON CONSTRAINT system_kind_check ON planthub.system IS 'Use erp, mes, wms, qms, eam, scada, historian, aps, plm, tms, supplier, label, analytics or edge';
 COMMENT ON CONSTRAINT endpoint_code_check ON planthub.endpoint IS 'An endpoint code has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
 COMMENT ON CONSTRAINT endpoint_method_check ON planthub.endpoint IS 'Use POST, PUT or PATCH';
-COMMENT ON CONSTRAINT endpoint_content_mode_check ON planthub.endpoint IS 'Use structured, binary, batch or plain';
+COMMENT ON CONSTRAINT endpoint_content_mode_check ON planthub.endpoint IS 'Use structured, binary, batch, plain or none';
+COMMENT ON CONSTRAINT endpoint_steps_check ON planthub.endpoint IS 'Use a JSON object of steps: session, read, lookup';
+COMMENT ON CONSTRAINT endpoint_single_check ON planthub.endpoint IS 'A batch is about no single message: its address has no places, and it is not read before or looked up after';
 COMMENT ON CONSTRAINT endpoint_batch_size_check ON planthub.endpoint IS 'Use 1 to 1000 messages';
 COMMENT ON CONSTRAINT endpoint_headers_check ON planthub.endpoint IS 'Use a JSON object of texts, such as {"X-Plant": "P1"}; names are HTTP tokens, values have one line';
 COMMENT ON CONSTRAINT endpoint_http_version_check ON planthub.endpoint IS 'Use 1.1 or 2';

@@ -129,7 +129,8 @@ CREATE TABLE planthub.attempt (
     error          text,
     response       text,
     request_digest bytea,
-    mapping        text COLLATE "C"
+    mapping        text COLLATE "C",
+    steps          jsonb
 ) PARTITION BY LIST (slot);
 COMMENT ON TABLE planthub.attempt IS 'Tries at deliveries and how each ended; also what was closed without a try';
 COMMENT ON COLUMN planthub.attempt.delivery_id IS 'The delivery';
@@ -147,6 +148,7 @@ COMMENT ON COLUMN planthub.attempt.error IS 'What went wrong';
 COMMENT ON COLUMN planthub.attempt.response IS 'Beginning of the answer, when it was not a success';
 COMMENT ON COLUMN planthub.attempt.request_digest IS 'SHA-256 of the request body';
 COMMENT ON COLUMN planthub.attempt.mapping IS 'Version of the mapping that made the data, such as order-to-mes@3; null: the data as it is';
+COMMENT ON COLUMN planthub.attempt.steps IS 'The requests that it took, in their order: [{"step": "token", "session", "read", "send" or "lookup", "status", "ms"}]; null: one, as with every endpoint without credential and steps';
 
 DO $$
 DECLARE
