@@ -34,6 +34,19 @@ SELECT pg_temp.try($$SELECT planthub.create_xref_set('shade', on_missing => 'gue
 SELECT pg_temp.try($$SELECT planthub.alter_xref_set('item', cached => false)$$);
 SELECT pg_temp.try($$SELECT planthub.drop_xref_set('item')$$);
 
+-- Values meet the schema of their set.
+SELECT planthub.create_xref_set('gauge', value_schema => '{"type": "object", "required": ["code"], "properties": {"code": {"type": "string"}, "f": {"type": ["number", "null"]}}}');
+SELECT pg_temp.try($$SELECT planthub.set_xref('gauge', '1', '"A"')$$);
+SELECT pg_temp.try($$SELECT planthub.set_xref('gauge', '1', '{"f": "2"}')$$);
+SELECT planthub.set_xref('gauge', '1', '{"code": "A", "f": null}') > 0;
+SELECT value FROM planthub.xref WHERE set = 'gauge';
+SELECT pg_temp.try($$SELECT planthub.alter_xref_set('gauge', value_schema => '{"properties": {"code": {"const": "B"}}}')$$);
+SELECT pg_temp.try($$SELECT planthub.alter_xref_set('gauge', value_schema => '{"type": "text"}')$$);
+SELECT planthub.alter_xref_set('gauge', value_schema => 'true');
+SELECT planthub.set_xref('gauge', '2', '5') > 0;
+DELETE FROM planthub.xref WHERE set = 'gauge';
+SELECT planthub.drop_xref_set('gauge');
+
 -- Found, for the system asked for; unknown codes and sets give nothing, also the second time.
 SELECT canonical, value FROM planthub.xref_find('item', '4711', 'sap');
 SELECT count(*) FROM planthub.xref_find('item', '4711');

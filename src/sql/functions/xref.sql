@@ -47,6 +47,22 @@ END
 $$;
 COMMENT ON FUNCTION planthub.xref_check(text, text, text, text) IS 'Internal: refuses an entry of the cross-reference that no lookup would find';
 
+CREATE OR REPLACE FUNCTION planthub.xref_check_value(set text, schema jsonb, value jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    faults text := (SELECT string_agg(format('At "%s": %s.', e.pointer, e.message), E'\n')
+                    FROM planthub.json_schema_errors(schema, value, max_errors => 10) AS e WHERE schema IS NOT NULL AND value IS NOT NULL);
+BEGIN
+    IF faults IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'check_violation',
+            MESSAGE = format('value %s is not one of set "%s"', left(value::text, 100), set),
+            DETAIL = faults,
+            HINT = 'The column value_schema of planthub.xref_set says what values must be.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.xref_check_value(text, jsonb, jsonb) IS 'Internal: refuses a value that the schema of its set does not allow';
+
 -- Two entries for one code at one time are possible in the table, but the verbs do not make them.
 CREATE OR REPLACE FUNCTION planthub.set_xref(set text, code text, value jsonb, system text DEFAULT '*',
     scope text DEFAULT '*', valid_from timestamptz DEFAULT NULL, message_id bigint DEFAULT NULL) RETURNS bigint
@@ -58,6 +74,7 @@ DECLARE
     number bigint;
 BEGIN
     PERFORM planthub.xref_check($1, $2, $4, $5);
+    PERFORM planthub.xref_check_value(s.code, s.value_schema, $3) FROM planthub.xref_set AS s WHERE s.code = $1 AND s.value_schema IS NOT NULL;
     PERFORM pg_advisory_xact_lock(hashtextextended(format('planthub.xref %s %s %s %s', $1, $2, $4, $5), 0));
     SELECT max(x.valid_from) INTO latest FROM planthub.xref AS x
     WHERE x.set = $1 AND x.code = $2 AND x.system = $4 AND x.scope = $5;
@@ -74,8 +91,8 @@ BEGIN
         INSERT INTO planthub.xref (set, code, value, system, scope, valid_from, message_id)
         VALUES ($1, $2, $3, $4, $5, start, $7);
     ELSE
-        PERFORM planthub.config_insert('xref', $2, jsonb_strip_nulls(jsonb_build_object('set', $1, 'code', $2,
-            'value', $3, 'system', $4, 'scope', $5, 'valid_from', start)));
+        PERFORM planthub.config_insert('xref', $2, jsonb_build_object('set', $1, 'code', $2, 'value', $3, 'system', $4,
+            'scope', $5, 'valid_from', start));
     END IF;
     number := currval('planthub.xref_id_seq');
     PERFORM planthub.bring('xref', ARRAY[concat_ws('/', $1, $2), concat_ws('/', $1, $3 #>> '{}')]);
@@ -112,25 +129,30 @@ COMMENT ON FUNCTION planthub.end_xref(text, text, text, text, timestamptz) IS
 -- Sets
 
 CREATE OR REPLACE FUNCTION planthub.create_xref_set(code text, on_missing text DEFAULT 'hold', cached boolean DEFAULT true,
-    comment text DEFAULT NULL) RETURNS void
+    comment text DEFAULT NULL, value_schema jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM planthub.check_json_schema(value_schema);
     PERFORM planthub.config_insert('xref_set', code, jsonb_build_object('code', code, 'on_missing', on_missing,
-        'cached', cached, 'comment', comment));
+        'cached', cached, 'comment', comment, 'value_schema', value_schema));
 END
 $$;
-COMMENT ON FUNCTION planthub.create_xref_set(text, text, boolean, text) IS 'Adds a set to the cross-reference: a kind of objects, or a list of codes';
+COMMENT ON FUNCTION planthub.create_xref_set(text, text, boolean, text, jsonb) IS 'Adds a set to the cross-reference: a kind of objects, or a list of codes.  value_schema: JSON Schema that its values must meet';
 
 CREATE OR REPLACE FUNCTION planthub.alter_xref_set(code text, on_missing text DEFAULT NULL, cached boolean DEFAULT NULL,
-    comment text DEFAULT NULL) RETURNS void
+    comment text DEFAULT NULL, value_schema jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.require_own('xref_set', code);
+    PERFORM planthub.check_json_schema(value_schema);
+    PERFORM planthub.xref_check_value(x.set, alter_xref_set.value_schema, x.value) FROM planthub.xref AS x
+    WHERE x.set = alter_xref_set.code AND alter_xref_set.value_schema IS NOT NULL;
     PERFORM planthub.config_update('xref_set', code, jsonb_strip_nulls(jsonb_build_object('on_missing', on_missing,
-        'cached', cached, 'comment', comment)));
+        'cached', cached, 'comment', comment)) ||
+        CASE WHEN value_schema IS NULL THEN '{}' ELSE jsonb_build_object('value_schema', value_schema) END);
 END
 $$;
-COMMENT ON FUNCTION planthub.alter_xref_set(text, text, boolean, text) IS 'Changes a set of the cross-reference; null arguments keep their value';
+COMMENT ON FUNCTION planthub.alter_xref_set(text, text, boolean, text, jsonb) IS 'Changes a set of the cross-reference; null arguments keep their value, value_schema true allows any value again.  Entries that are there must meet the schema';
 
 CREATE OR REPLACE FUNCTION planthub.drop_xref_set(code text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

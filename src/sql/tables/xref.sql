@@ -5,7 +5,8 @@ CREATE TABLE planthub.xref_set (
     on_missing text NOT NULL DEFAULT 'hold' CHECK (on_missing IN ('hold', 'error', 'pass')),
     cached     boolean NOT NULL DEFAULT true,
     comment    text,
-    builtin    boolean NOT NULL DEFAULT false
+    builtin    boolean NOT NULL DEFAULT false,
+    value_schema jsonb
 );
 COMMENT ON TABLE planthub.xref_set IS 'Sets of the cross-reference: kinds of objects (item, equipment) and lists of codes (uom)';
 COMMENT ON COLUMN planthub.xref_set.code IS 'Code such as item';
@@ -13,6 +14,7 @@ COMMENT ON COLUMN planthub.xref_set.on_missing IS 'What a mapping does with a co
 COMMENT ON COLUMN planthub.xref_set.cached IS 'Whether backends remember its entries; wrong for sets that grow with every message';
 COMMENT ON COLUMN planthub.xref_set.comment IS 'What the set translates';
 COMMENT ON COLUMN planthub.xref_set.builtin IS 'Whether the extension brought it';
+COMMENT ON COLUMN planthub.xref_set.value_schema IS 'JSON Schema that values must meet when they are entered; null: any value';
 COMMENT ON CONSTRAINT xref_set_code_check ON planthub.xref_set IS 'The code of a set has up to 63 lower-case letters, digits and . _ - and begins with a letter or digit';
 COMMENT ON CONSTRAINT xref_set_on_missing_check ON planthub.xref_set IS 'Use hold, error or pass';
 
