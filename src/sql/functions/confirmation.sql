@@ -4,14 +4,13 @@
 -- statement that joins them.
 CREATE OR REPLACE FUNCTION planthub.operation_now(m planthub.inbound, OUT state text, OUT state_at timestamptz, OUT item text, OUT uom text,
     OUT order_qty numeric, OUT over_pct numeric, OUT under_pct numeric, OUT planned numeric, OUT previous text, OUT seq int, OUT total_yield numeric,
-    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean, OUT plain_lot boolean, OUT lot_known boolean)
+    OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     wanted_order       text := m.data->>'order';
     wanted_operation   text := m.data->>'operation';
     wanted_work_center text := m.data->>'work_center';
-    wanted_lot         text := m.data#>>'{output,0,lot}';
 BEGIN
     SELECT p.state, p.state_at, p.item, p.base_uom, p.base_qty, p.over_tolerance_pct, p.under_tolerance_pct
     INTO state, state_at, item, uom, order_qty, over_pct, under_pct
@@ -37,12 +36,6 @@ BEGIN
     FROM planthub.equipment AS e
     WHERE e.equipment = wanted_work_center AND e.site = m.site AND e.valid_from <= m.event_time AND m.event_time < e.valid_to AND e.active
       AND e.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit');
-    IF wanted_lot IS NOT NULL THEN
-        SELECT i.lot_controlled AND NOT i.serial_controlled INTO plain_lot
-        FROM planthub.item AS i
-        WHERE i.item = operation_now.item AND i.valid_from <= m.event_time AND m.event_time < i.valid_to AND i.status = 'active';
-        SELECT true INTO lot_known FROM planthub.lot AS l WHERE l.site = m.site AND l.item = operation_now.item AND l.lot = wanted_lot;
-    END IF;
 END
 $$;
 COMMENT ON FUNCTION planthub.operation_now(planthub.inbound) IS 'Internal: order, operation and what was confirmed so far, for the order and operation that an event names';
@@ -236,26 +229,6 @@ END
 $$;
 COMMENT ON FUNCTION planthub.output_accounts(planthub.line[], text) IS 'Internal: names the accounts of the order ledger that lines of output belong to';
 
--- What a confirmation says came out: usually one lot of the item of the order, which needs no search.
-CREATE OR REPLACE FUNCTION planthub.output_lines(m planthub.inbound, o record, OUT lines planthub.line[], OUT violations planthub.violation[])
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    account text := 'output/' || (m.data->>'operation');
-    one     jsonb := m.data#>'{output,0}';
-    qty     numeric := planthub.quantity_value(one#>>'{qty,value}');
-BEGIN
-    IF o.plain_lot AND jsonb_array_length(m.data->'output') = 1 AND one->>'item' = o.item AND one#>>'{qty,uom}' = o.uom AND one->>'lot' IS NOT NULL
-        AND NOT one ? 'serials' AND qty > 0 AND qty = trunc(qty) THEN
-        lines := ARRAY[ROW(1, '/data/output/0', 'receipt_from_production', o.item, one->>'lot', NULL, qty, o.uom, qty, o.uom, NULL, NULL, NULL, NULL, NULL,
-            concat_ws('/', account, o.item, one->>'lot'), NULL, true, false, o.lot_known, NULL, NULL, NULL)::planthub.line];
-        RETURN;
-    END IF;
-    SELECT planthub.output_accounts(r.lines, account), r.violations INTO output_lines.lines, output_lines.violations
-    FROM planthub.resolve_lines(m, m.data->'output', '/data/output', 'receipt_from_production', true, false) AS r;
-END
-$$;
-COMMENT ON FUNCTION planthub.output_lines(planthub.inbound, record) IS 'Internal: lines of output of a confirmation, with their accounts';
-
 CREATE OR REPLACE FUNCTION planthub.apply_confirmation(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -292,8 +265,8 @@ BEGIN
         bad := bad || used.violations || planthub.line_checks(m, consumed, true);
     END IF;
     IF jsonb_array_length(m.data->'output') > 0 THEN
-        made := planthub.output_lines(m, o);
-        output := made.lines;
+        made := planthub.resolve_lines(m, m.data->'output', '/data/output', 'receipt_from_production', true, false);
+        output := planthub.output_accounts(made.lines, 'output/' || (m.data->>'operation'));
         bad := bad || made.violations;
     END IF;
     IF bad IS NOT NULL AND planthub.stops(m, bad) THEN
