@@ -216,7 +216,8 @@ planthub_order_entries(PG_FUNCTION_ARGS)
 		doubtful |= is_doubtful(&entries[i], has_factor, factor);
 	}
 	ph_search_close(ledger);
-	row[RESULT_ENTRIES] = ph_composite_array(result, RESULT_ENTRIES, n, ENTRY_COLUMNS, entries, sizeof(Entry));
+	row[RESULT_ENTRIES] = ph_composite_array(TupleDescAttr(result, RESULT_ENTRIES)->atttypid, n, ENTRY_COLUMNS, entries,
+											 sizeof(Entry));
 	row_nulls[RESULT_ENTRIES] = n == 0;
 	row[RESULT_DOUBTFUL] = BoolGetDatum(doubtful);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result, row, row_nulls)));

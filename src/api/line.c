@@ -111,9 +111,9 @@ ph_composite(Oid type, int attributes, Datum *values, bool *nulls)
 }
 
 Datum
-ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size)
+ph_composite_array(Oid array_type, int n, int attributes, void *structs, Size size)
 {
-	Oid			type = get_element_type(TupleDescAttr(result, column)->atttypid);
+	Oid			type = get_element_type(array_type);
 	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
 	int			i;
 

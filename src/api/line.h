@@ -52,7 +52,7 @@ extern PhLine *ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n);
  * What the values point to stays in the array.
  */
 extern void *ph_composites_argument(FunctionCallInfo fcinfo, int number, int attributes, Size size, int *n);
-extern Datum ph_composite_array(TupleDesc result, int column, int n, int attributes, void *structs, Size size);
+extern Datum ph_composite_array(Oid array_type, int n, int attributes, void *structs, Size size);
 
 /* Of the row that a function of several results returns. */
 extern TupleDesc ph_result_descriptor(FunctionCallInfo fcinfo);

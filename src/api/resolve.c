@@ -1,7 +1,7 @@
 /*
  * resolve.c
- *	  SQL function find_lines(): lines of an event with what the hub knows about their items, lots, locations and
- *	  components.
+ *	  SQL functions find_lines() and backflush_lines(): lines of an event with what the hub knows about their items, lots,
+ *	  locations and components, and lines for what is taken automatically.
  *
  * A line is a handful of searches by key, so they are made directly: as one statement they would cost three times as
  * much.  What is wrong with a line is found out in SQL; here it is only seen that something may be.
@@ -22,6 +22,7 @@
 #include "pg/search.h"
 
 PG_FUNCTION_INFO_V1(planthub_find_lines);
+PG_FUNCTION_INFO_V1(planthub_backflush_lines);
 
 /* Arguments and results of find_lines(), in order. */
 enum
@@ -66,10 +67,13 @@ static const char *const lot_columns[] = {"expiry", NULL};
 
 enum
 {
-	COMPONENT_LINE, COMPONENT_OPERATION, COMPONENT_ITEM, COMPONENT_BACKFLUSH, COMPONENT_REQUIRED
+	COMPONENT_LINE, COMPONENT_OPERATION, COMPONENT_ITEM, COMPONENT_BACKFLUSH, COMPONENT_REQUIRED, COMPONENT_UOM,
+	COMPONENT_FROM
 };
 
-static const char *const component_columns[] = {"line", "operation", "item", "backflush", "base_required", NULL};
+static const char *const component_columns[] = {
+	"line", "operation", "item", "backflush", "base_required", "base_uom", "from_location", NULL
+};
 
 typedef struct Finder
 {
@@ -201,6 +205,13 @@ value_is(PhSearch *search, int column, Datum wanted)
 	return !isnull && ph_text_equal(value, wanted);
 }
 
+static void
+set_text_value(PhLine *line, int attribute, const char *value)
+{
+	line->values[attribute] = CStringGetTextDatum(value);
+	line->nulls[attribute] = false;
+}
+
 /* Copies a column of the row found. */
 static void
 take(PhLine *line, int attribute, PhSearch *search, int column, bool by_value)
@@ -274,14 +285,13 @@ set_component(Finder *finder, PhLine *line)
 	if (!finder->for_order || line->nulls[LINE_ITEM])
 		return;
 	found = find_component(finder, line);
-	line->nulls[LINE_ACCOUNT] = false;
 	if (!found)
 	{
-		line->values[LINE_ACCOUNT] = CStringGetTextDatum(psprintf("issued//%s", TextDatumGetCString(line->values[LINE_ITEM])));
+		set_text_value(line, LINE_ACCOUNT, psprintf("issued//%s", TextDatumGetCString(line->values[LINE_ITEM])));
 		return;
 	}
 	take(line, LINE_COMPONENT, finder->components, COMPONENT_LINE, false);
-	line->values[LINE_ACCOUNT] = CStringGetTextDatum(psprintf("issued/%s", TextDatumGetCString(line->values[LINE_COMPONENT])));
+	set_text_value(line, LINE_ACCOUNT, psprintf("issued/%s", TextDatumGetCString(line->values[LINE_COMPONENT])));
 	take(line, LINE_ACCOUNT_TOTAL, finder->components, COMPONENT_REQUIRED, false);
 	if (DatumGetBool(ph_search_value(finder->components, COMPONENT_BACKFLUSH, &isnull)))
 		line->values[LINE_ACCOUNT_TOTAL] = DirectFunctionCall1(int4_numeric, Int32GetDatum(-1));
@@ -394,9 +404,155 @@ planthub_find_lines(PG_FUNCTION_ARGS)
 		Finder		finder = open_finder(fcinfo);
 
 		row[FOUND_DOUBTFUL] = BoolGetDatum(find_lines(&finder, raw, lines));
-		row[FOUND_LINES] = ph_composite_array(result, FOUND_LINES, n, LINE_ATTRIBUTES, lines, sizeof(PhLine));
+		row[FOUND_LINES] = ph_composite_array(TupleDescAttr(result, FOUND_LINES)->atttypid, n, LINE_ATTRIBUTES, lines,
+											  sizeof(PhLine));
 		row_nulls[FOUND_DOUBTFUL] = row_nulls[FOUND_LINES] = false;
 		close_finder(&finder);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result, row, row_nulls)));
+}
+
+/* ---- what is taken automatically ---- */
+
+/* Arguments of backflush_lines(), in order. */
+enum
+{
+	TAKE_EVENT, TAKE_UNITS, TAKE_ORDER_QTY, TAKE_LINES
+};
+
+static const char *const total_columns[] = {"total", NULL};
+static const char *const unit_columns[] = {"dimension", NULL};
+
+typedef struct Taker
+{
+	PhInbound	event;
+	Datum		order_no;
+	Datum		operation;
+	Datum		units;
+	Datum		order_qty;
+	const PhLine *lines;		/* of the event */
+	int			nlines;
+	PhSearch   *components;
+	PhSearch   *items;
+	PhSearch   *ledger;
+	PhSearch   *units_of_measure;
+} Taker;
+
+static bool
+is_counted(Taker *taker, Datum unit)
+{
+	return ph_search_first(taker->units_of_measure, &unit) &&
+		(value_is(taker->units_of_measure, 0, CStringGetTextDatum("count")) ||
+		 value_is(taker->units_of_measure, 0, CStringGetTextDatum("package")));
+}
+
+/* What the units confirmed until now require of a component, less what was issued; false: nothing. */
+static bool
+required_quantity(Taker *taker, const PhLine *line, Datum *qty)
+{
+	Datum		keys[] = {taker->event.values[EVENT_SITE], taker->order_no, line->values[LINE_ACCOUNT]};
+	Datum		exact = DirectFunctionCall2(numeric_div, DirectFunctionCall2(numeric_mul, line->values[LINE_ACCOUNT_TOTAL], taker->units),
+											taker->order_qty);
+	int			decimals = is_counted(taker, line->values[LINE_BASE_UOM]) ? 0 : 6;
+	bool		isnull;
+
+	*qty = DirectFunctionCall2(numeric_round, exact, Int32GetDatum(decimals));
+	if (ph_search_last(taker->ledger, keys))
+		*qty = DirectFunctionCall2(numeric_sub, *qty, ph_search_value(taker->ledger, 0, &isnull));
+	return DatumGetBool(DirectFunctionCall2(numeric_gt, *qty, DirectFunctionCall1(int4_numeric, Int32GetDatum(0))));
+}
+
+/* A line for the component that was found; false: nothing is taken. */
+static bool
+take_component(Taker *taker, PhLine *line, int number)
+{
+	memset(line->nulls, true, sizeof(line->nulls));
+	take(line, LINE_COMPONENT, taker->components, COMPONENT_LINE, false);
+	take(line, LINE_ITEM, taker->components, COMPONENT_ITEM, false);
+	take(line, LINE_ACCOUNT_TOTAL, taker->components, COMPONENT_REQUIRED, false);
+	take(line, LINE_BASE_UOM, taker->components, COMPONENT_UOM, false);
+	take(line, LINE_FROM, taker->components, COMPONENT_FROM, false);
+	set_text_value(line, LINE_ACCOUNT, psprintf("issued/%s", TextDatumGetCString(line->values[LINE_COMPONENT])));
+	if (!required_quantity(taker, line, &line->values[LINE_BASE_QTY]))
+		return false;
+	line->nulls[LINE_BASE_QTY] = line->nulls[LINE_QTY] = line->nulls[LINE_UOM] = line->nulls[LINE_N] = false;
+	line->values[LINE_QTY] = line->values[LINE_BASE_QTY];
+	line->values[LINE_UOM] = line->values[LINE_BASE_UOM];
+	line->values[LINE_N] = Int32GetDatum(number);
+	if (line->nulls[LINE_FROM] && taker->nlines > 0)
+	{
+		line->values[LINE_FROM] = taker->lines->values[LINE_FROM];
+		line->nulls[LINE_FROM] = taker->lines->nulls[LINE_FROM];
+	}
+	if (find_version(taker->items, &taker->event, line->values[LINE_ITEM]))
+	{
+		take(line, LINE_LOT_CONTROLLED, taker->items, ITEM_LOT_CONTROLLED, true);
+		take(line, LINE_SERIAL_CONTROLLED, taker->items, ITEM_SERIAL_CONTROLLED, true);
+	}
+	set_text_value(line, LINE_POINTER, "/data/yield");
+	set_text_value(line, LINE_KIND, "issue_to_order");
+	set_text_value(line, LINE_LOT, "");
+	set_text_value(line, LINE_FROM_STATUS, "unrestricted");
+	line->values[LINE_FROM_KNOWN] = BoolGetDatum(true);
+	line->nulls[LINE_FROM_KNOWN] = false;
+	return true;
+}
+
+/* Lines for the backflushed components of the operation; *n: how many. */
+static PhLine *
+take_components(Taker *taker, int *n)
+{
+	Datum		keys[] = {taker->event.values[EVENT_SITE], taker->order_no};
+	PhLine	   *taken = NULL;
+	int			allocated = 0;
+	bool		found = ph_search_first(taker->components, keys);
+	bool		isnull;
+
+	for (*n = 0; found; found = ph_search_next(taker->components))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!DatumGetBool(ph_search_value(taker->components, COMPONENT_BACKFLUSH, &isnull)) ||
+			!value_is(taker->components, COMPONENT_OPERATION, taker->operation))
+			continue;
+		if (*n == allocated)
+		{
+			allocated = Max(allocated * 2, 4);
+			taken = taken == NULL ? palloc(allocated * sizeof(PhLine)) : repalloc(taken, allocated * sizeof(PhLine));
+		}
+		*n += take_component(taker, &taken[*n], taker->nlines + *n + 1);
+	}
+	return taken;
+}
+
+/*
+ * backflush_lines(event planthub.inbound, units numeric, order_qty numeric, lines planthub.line[]) -> planthub.line[]: lines for the
+ * backflushed components of the operation that the event names: what the quantity of the operation after it requires,
+ * less what was issued.  lines: those that the event has itself.
+ */
+Datum
+planthub_backflush_lines(PG_FUNCTION_ARGS)
+{
+	Taker		taker = {.units = PG_GETARG_DATUM(TAKE_UNITS), .order_qty = PG_GETARG_DATUM(TAKE_ORDER_QTY)};
+	JsonbContainer *data;
+	PhLine	   *taken = NULL;
+	int			n = 0;
+
+	ph_inbound_argument(fcinfo, TAKE_EVENT, &taker.event);
+	taker.lines = ph_lines_argument(fcinfo, TAKE_LINES, &taker.nlines);
+	data = &DatumGetJsonbP(taker.event.values[EVENT_DATA])->root;
+	if (PG_ARGISNULL(TAKE_UNITS) || PG_ARGISNULL(TAKE_ORDER_QTY) ||
+		!ph_member_text(data, "order", &taker.order_no) || !ph_member_text(data, "operation", &taker.operation))
+		PG_RETURN_NULL();
+	taker.components = ph_search_open("order_component", "order_component_pkey", 2, component_columns, NULL);
+	taker.items = ph_search_open("item", "item_pkey", 1, item_columns, NULL);
+	taker.ledger = ph_search_open("order_ledger", "order_ledger_pkey", 3, total_columns, NULL);
+	taker.units_of_measure = ph_search_open("unit", "unit_pkey", 1, unit_columns, NULL);
+	taken = take_components(&taker, &n);
+	ph_search_close(taker.components);
+	ph_search_close(taker.items);
+	ph_search_close(taker.ledger);
+	ph_search_close(taker.units_of_measure);
+	if (n == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(ph_composite_array(get_fn_expr_rettype(fcinfo->flinfo), n, LINE_ATTRIBUTES, taken, sizeof(PhLine)));
 }

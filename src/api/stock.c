@@ -229,8 +229,8 @@ planthub_stock_balances(PG_FUNCTION_ARGS)
 	ph_search_close(stock);
 	ph_search_close(ledger);
 	UnregisterSnapshot(snapshot);
-	row[BALANCE_CHANGES] = ph_composite_array(result, BALANCE_CHANGES, n, CHANGE_ATTRIBUTES, changes,
-											  sizeof(Change));
+	row[BALANCE_CHANGES] = ph_composite_array(TupleDescAttr(result, BALANCE_CHANGES)->atttypid, n, CHANGE_ATTRIBUTES,
+											  changes, sizeof(Change));
 	row_nulls[BALANCE_CHANGES] = n == 0;
 	row[BALANCE_SHORT] = BoolGetDatum(is_short);
 	row[BALANCE_NEW] = BoolGetDatum(is_new);

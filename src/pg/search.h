@@ -11,7 +11,7 @@
 #include "utils/snapshot.h"
 
 #define PH_SEARCH_KEYS		6
-#define PH_SEARCH_COLUMNS	6
+#define PH_SEARCH_COLUMNS	8
 
 typedef struct PhSearch PhSearch;
 

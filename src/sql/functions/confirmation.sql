@@ -143,36 +143,9 @@ END
 $$;
 COMMENT ON FUNCTION planthub.assign_substitutes(planthub.inbound, text, text, planthub.line[]) IS 'Internal: components that lines with another item are for';
 
--- Lines for what is taken automatically; units: quantity of the operation after this event.
-CREATE OR REPLACE FUNCTION planthub.backflush_lines(m planthub.inbound, units numeric, order_qty numeric, lines planthub.line[]) RETURNS planthub.line[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    wanted_order     text := m.data->>'order';
-    wanted_operation text := m.data->>'operation';
-    c     record;
-    i     record;
-    taken planthub.line[];
-    total numeric;
-    qty   numeric;
-BEGIN
-    FOR c IN
-        SELECT x.line, x.item, x.base_uom, x.base_required, x.from_location
-        FROM planthub.order_component AS x
-        WHERE x.site = m.site AND x.order_no = wanted_order AND x.operation = wanted_operation AND x.backflush ORDER BY x.line
-    LOOP
-        SELECT k.total INTO total FROM planthub.order_ledger AS k
-        WHERE k.site = m.site AND k.order_no = wanted_order AND k.account = 'issued/' || c.line ORDER BY k.seq DESC LIMIT 1;
-        qty := round(c.base_required * units / order_qty, CASE WHEN planthub.is_counted(c.base_uom) THEN 0 ELSE 6 END) - coalesce(total, 0);
-        CONTINUE WHEN qty <= 0;
-        SELECT k.lot_controlled, k.serial_controlled INTO i FROM planthub.item AS k
-        WHERE k.item = c.item AND k.valid_from <= m.event_time AND m.event_time < k.valid_to;
-        taken := taken || ROW(coalesce(cardinality(lines), 0) + coalesce(cardinality(taken), 0) + 1, '/data/yield', 'issue_to_order', c.item, '', NULL, qty, c.base_uom,
-            qty, c.base_uom, coalesce(c.from_location, lines[1].from_location), 'unrestricted', NULL, NULL, c.line, 'issued/' || c.line, c.base_required,
-            i.lot_controlled, i.serial_controlled, NULL, NULL, true, NULL)::planthub.line;
-    END LOOP;
-    RETURN taken;
-END
-$$;
+-- units: quantity of the operation after this event.
+CREATE OR REPLACE FUNCTION planthub.backflush_lines(event planthub.inbound, units numeric, order_qty numeric, lines planthub.line[]) RETURNS planthub.line[]
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_backflush_lines';
 COMMENT ON FUNCTION planthub.backflush_lines(planthub.inbound, numeric, numeric, planthub.line[]) IS 'Internal: lines for the backflushed components of an operation: what the quantity confirmed until now requires, less what was issued';
 
 CREATE OR REPLACE FUNCTION planthub.order_entries(event planthub.inbound, order_no text, lines planthub.line[], sign int DEFAULT 1,
