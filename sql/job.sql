@@ -37,6 +37,7 @@ SELECT pg_temp.try($$SELECT planthub.create_job('drain', 'm1', time_limit => '2 
 SELECT pg_temp.try($$SELECT planthub.create_job('drain', 'm1', role => 'regress_ph_reads')$$);
 SELECT pg_temp.try($$SELECT planthub.create_job('collect', 'legacy')$$);
 SELECT pg_temp.try($$SELECT planthub.create_job('collect', 'none', every => '1 s')$$);
+SELECT pg_temp.try($$SELECT planthub.create_job('counts', 'P9')$$);
 SELECT pg_temp.try($$SELECT planthub.create_job('collect', 'legacy', every => '1 s')$$) ~ '^22023 a job cannot run as superuser';
 SELECT pg_temp.try($$SELECT planthub.create_job('collect', 'legacy', every => '1 s', role => 'regress_ph_missing')$$);
 SELECT pg_temp.try($$SELECT planthub.alter_job('release', every => '1 s')$$);
@@ -94,6 +95,27 @@ SELECT code, role FROM planthub.take_job();     -- there may be more
 SELECT planthub.finish_job('collect:legacy', 9, NULL, false);
 SELECT t.code, t.next_at = j.started_at + j.every FROM planthub.take_job() AS t, planthub.job AS j WHERE j.code = 'collect:legacy';
 SELECT planthub.finish_job('gone', 1, NULL, false);
+-- when counts are to be confirmed: at once when some have come, and when time makes something of a shift
+SELECT planthub.create_job('counts', 'P1'), planthub.job_due_counts('P1');
+INSERT INTO planthub.count_shift (site, order_no, operation, shift_date, shift, starts_at, ends_at, yield, scrap, rework, denominator, settled, retry_at) VALUES
+    ('P1', 'O1', '10', '2099-01-01', 'late', '2099-01-01T14:00Z', '2099-01-01T22:00Z', 1, 0, 0, 1, false, NULL),
+    ('P1', 'O2', '10', '2099-01-01', 'early', '2099-01-01T06:00Z', '2099-01-01T14:00Z', 1, 0, 0, 1, true, NULL);
+SELECT every, state, next_at AT TIME ZONE 'UTC' FROM planthub.job_status WHERE kind = 'counts';
+UPDATE planthub.count_shift SET ends_at = now() - interval '1 min';
+SELECT state FROM planthub.job_status WHERE kind = 'counts';
+UPDATE planthub.job SET started_at = now(), ended_at = now(), rows = 0 WHERE kind = 'counts';
+SELECT round(extract(epoch FROM next_at - now()) / 60) FROM planthub.job_status WHERE kind = 'counts';  -- minutes that are left of the grace of an hour
+UPDATE planthub.job SET failures = 1 WHERE kind = 'counts';
+SELECT round(extract(epoch FROM planthub.job_due_counts('P1') - now()) / 60);
+UPDATE planthub.job SET failures = 0, started_at = now() + interval '2 h' WHERE kind = 'counts';
+SELECT planthub.job_due_counts('P1');   -- all has been seen
+UPDATE planthub.count_shift SET retry_at = now() + interval '3 h';
+SELECT round(extract(epoch FROM planthub.job_due_counts('P1') - now()) / 60);
+UPDATE planthub.job SET next_at = '2099-01-01T00:00Z' WHERE kind = 'counts';
+INSERT INTO planthub.count_change (site, since) VALUES ('P1', now());
+SELECT planthub.job_due_counts('P1');
+SELECT state, next_at AT TIME ZONE 'UTC' FROM planthub.job_status WHERE kind = 'counts';    -- but not more often than that
+SELECT planthub.drop_job('counts:P1');
 -- a copy does nothing
 UPDATE planthub.hub SET database_oid = 1;
 SELECT planthub.run_job('collect:legacy');
@@ -101,7 +123,7 @@ SELECT * FROM planthub.take_job();
 
 SELECT planthub.drop_collector('legacy'), planthub.drop_job('drain:m1');
 SELECT code FROM planthub.job ORDER BY code;
-SELECT verb, arguments - 'at_most' - 'time_limit' FROM planthub.operation_log WHERE verb ~ 'job' ORDER BY id;
+SELECT verb, arguments - 'at_most' - 'time_limit' FROM planthub.operation_log WHERE verb ~ 'job' AND NOT arguments @> '{"kind": "counts"}' AND arguments->>'code' IS DISTINCT FROM 'counts:P1' ORDER BY id;
 SELECT * FROM planthub.job_process();
 DROP OWNED BY regress_ph_integrates;
 DROP ROLE regress_ph_reads, regress_ph_integrates;

@@ -23,7 +23,7 @@
 #include "engine/sql.h"
 
 #define LIMIT_MS			30000	/* of taking and noting */
-#define LOOK_GAP_MS			100		/* between two looks that find nothing */
+#define LOOK_GAP_MS			500		/* between two looks that find nothing */
 #define RETRY_MS			1000	/* after a look that failed */
 #define LINGER_MS			10000	/* after the last look, for the next one */
 

@@ -95,6 +95,19 @@ equal(hub.sql("SELECT outcome IS NULL FROM planthub.staging WHERE event = 'later
 hub.sql("SELECT planthub.resume('job', 'drain:m1')")
 eventually(lambda: hub.sql("SELECT outcome FROM planthub.staging WHERE event = 'later'"), 'rejected', 'until it is resumed')
 
+# ---- counts of machines ----
+
+hub.sql("SELECT planthub.create_job('counts', 'P1', every => '1 s')")
+eventually(state('counts:P1'), 'idle', 'there is nothing to count')
+hub.sql("INSERT INTO planthub.count_change (site, since) VALUES ('P1', now())")
+eventually(lambda: hub.sql('SELECT count(*) FROM planthub.count_change'), '0', 'what has come is looked at')
+hub.sql("""INSERT INTO planthub.count_shift (site, order_no, operation, shift_date, shift, starts_at, ends_at, yield, scrap, rework, denominator)
+           VALUES ('P1', 'O1', '10', now(), 'x', now() - interval '1 h', now() + interval '3 s', 1, 0, 0, 1);
+           SELECT planthub.wake_jobs(now())""")
+equal((job('counts:P1')['state'], job('counts:P1')['failures']), ('scheduled', 0), 'a shift waits for its end')
+eventually(lambda: 'has no source for confirmations' in (job('counts:P1')['last_error'] or ''), True, 'then it is to be confirmed')
+hub.sql("DELETE FROM planthub.count_shift; SELECT planthub.drop_job('counts:P1')")
+
 # ---- a collector, concurrent writers, kill -9 ----
 
 hub.sql("""

@@ -115,7 +115,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.drain_staging(text, int) IS
-'Receives the next events of a batch of planthub.staging, at most so many, and notes what became of each.  To be called, with a commit after each call, until it returns 0; the number is that of the events received';
+'Receives the next events of a batch of planthub.staging, at most so many, and notes what became of each.  A job does it by itself (planthub.create_job()); by hand, call it with a commit after each call until it returns 0.  The number is that of the events received';
 
 CREATE OR REPLACE FUNCTION planthub.clear_staging(batch text DEFAULT '') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

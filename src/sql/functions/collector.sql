@@ -230,4 +230,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.collect(text, int) IS
-'Reads new rows of the source of a collector, at most so many, and receives their events in this transaction; a row for each with its key and what became of it.  To be called, with a commit after each call, until there is none; reads the source with the rights of the caller';
+'Reads new rows of the source of a collector, at most so many, and receives their events in this transaction; a row for each with its key and what became of it.  A job does it by itself (planthub.create_job()); by hand, call it with a commit after each call until there is none.  It reads the source with the rights of the caller';

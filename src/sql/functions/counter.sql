@@ -562,7 +562,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.confirm_counts(text, timestamptz) IS
-'Confirms what machines have counted: one production.confirmed for each order, operation and shift that has ended and has all its totals, or whose grace (policy count_grace_min) is over; it is received from the source that the policy count_source names.  What comes later reverses and replaces a confirmation; what is less than the unit allows is left for the next shift; what was refused is tried again.  To be called now and then; calls at the same time follow each other.  A row for each shift whose confirmation was made, changed or refused: what is confirmed of it now, and the outcome';
+'Confirms what machines have counted: one production.confirmed for each order, operation and shift that has ended and has all its totals, or whose grace (policy count_grace_min) is over; it is received from the source that the policy count_source names.  What comes later reverses and replaces a confirmation; what is less than the unit allows is left for the next shift; what was refused is tried again.  A job calls it when it is time (planthub.create_job()); calls at the same time follow each other.  A row for each shift whose confirmation was made, changed or refused: what is confirmed of it now, and the outcome';
 
 CREATE OR REPLACE VIEW planthub.count_status AS
 SELECT s.site, s.order_no, s.operation, s.shift_date, s.shift, s.starts_at, s.ends_at,

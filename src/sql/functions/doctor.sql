@@ -120,7 +120,7 @@ BEGIN
     RETURN QUERY VALUES
         ('log slots', CASE WHEN late < interval '1 day' THEN 'ok' ELSE 'warning' END,
          CASE WHEN late < interval '0' THEN 'the present log slot has room' ELSE 'it is time to move to the next log slot' END,
-         CASE WHEN late > interval '0' THEN 'Call planthub.rotate(); it says what keeps it from moving. Have a scheduler call it daily.' END),
+         CASE WHEN late > interval '0' THEN 'Call planthub.rotate(); it says what keeps it from moving. planthub.create_job(''rotate'', every => ''1 day'') does it by itself.' END),
         ('open deliveries in the oldest log slot', CASE WHEN n = 0 THEN 'ok' ELSE 'warning' END, n::text,
          CASE WHEN n > 0 THEN 'Replay, release or discard them: the slot is the next to be reused.' END);
 END

@@ -58,6 +58,34 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION planthub.job_due_drain(text) IS 'Internal: whether rows of the batch wait';
 
+-- Counts
+
+CREATE OR REPLACE TRIGGER jobs_changed AFTER INSERT ON planthub.count_change
+    FOR EACH STATEMENT EXECUTE FUNCTION planthub.jobs_changed();
+COMMENT ON TRIGGER jobs_changed ON planthub.count_change IS 'Has the counts of the site confirmed when there is a job for it';
+
+CREATE OR REPLACE FUNCTION planthub.job_run_counts(name text, at_most int) RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(*) FROM planthub.confirm_counts(name)
+$$;
+COMMENT ON FUNCTION planthub.job_run_counts(text, int) IS 'Internal: a run of a job counts';
+
+-- Besides new counts it is only time that makes something of a shift: its end, the end of its grace, the next try.
+CREATE OR REPLACE FUNCTION planthub.job_due_counts(name text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    seen  timestamptz := (SELECT j.started_at FROM planthub.job AS j WHERE j.kind = 'counts' AND j.name = $1 AND j.failures = 0 AND j.rows IS NOT NULL);
+    grace interval := (planthub.policies(name)->>'count_grace_min')::int * interval '1 min';
+BEGIN
+    IF EXISTS (SELECT FROM planthub.count_change AS c WHERE c.site = name) THEN
+        RETURN '-infinity';
+    END IF;
+    RETURN (SELECT min(t.at) FROM planthub.count_shift AS s, unnest(ARRAY[s.ends_at, s.ends_at + grace, greatest(s.ends_at, s.retry_at)]) AS t (at)
+            WHERE s.site = name AND NOT s.settled AND (seen IS NULL OR t.at > seen));
+END
+$$;
+COMMENT ON FUNCTION planthub.job_due_counts(text) IS 'Internal: when counts of the site are to be confirmed';
+
 -- Rotate
 
 CREATE OR REPLACE FUNCTION planthub.job_run_rotate(name text, at_most int) RETURNS bigint
@@ -81,11 +109,10 @@ DECLARE
 BEGIN
     IF planthub.job_has_events(j.kind) THEN
         EXECUTE format('SELECT planthub.%I($1)', 'job_due_' || j.kind) INTO at USING j.name;
+    ELSE
+        at := '-infinity';
     END IF;
-    IF j.every IS NOT NULL THEN
-        at := least(at, coalesce(j.next_at, '-infinity'));
-    END IF;
-    RETURN CASE WHEN at IS NOT NULL THEN greatest(at, j.not_before) END;
+    RETURN CASE WHEN at IS NOT NULL THEN greatest(at, CASE WHEN j.every IS NOT NULL THEN j.next_at END, j.not_before) END;
 END
 $$;
 COMMENT ON FUNCTION planthub.job_next(planthub.job) IS 'Internal: when a job is to run, in the past: now; null: when a commit says so';
@@ -195,9 +222,9 @@ BEGIN
     IF kind IS NULL OR name IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
             MESSAGE = format('argument "%s" must not be null', CASE WHEN kind IS NULL THEN 'kind' ELSE 'name' END);
-    ELSIF kind NOT IN ('collect', 'drain', 'rotate') THEN
+    ELSIF kind NOT IN ('collect', 'counts', 'drain', 'rotate') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('"%s" is no kind of job that can be created', kind),
-            HINT = 'Use collect, drain or rotate.';
+            HINT = 'Use collect, counts, drain or rotate.';
     ELSIF every IS NULL AND NOT planthub.job_has_events(kind) THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = format('a job of kind "%s" needs an interval', kind),
             HINT = 'Say how often it is to run, such as every => ''10 s''.';
@@ -210,6 +237,8 @@ BEGIN
     IF kind = 'collect' THEN
         PERFORM planthub.config_require('collector', name);
         PERFORM planthub.check_job_role(role);
+    ELSIF kind = 'counts' THEN
+        PERFORM planthub.config_require('site', name);
     END IF;
 END
 $$;
@@ -223,13 +252,13 @@ DECLARE
     code    text := kind || CASE name WHEN '' THEN '' ELSE ':' || name END;
 BEGIN
     PERFORM planthub.check_job(kind, name, every, runs_as);
-    PERFORM planthub.config_insert('job', code, jsonb_build_object('kind', kind, 'name', name, 'every', every, 'role', runs_as, 'at_most', at_most,
+    PERFORM planthub.config_insert('job', code, jsonb_build_object('kind', kind, 'name', name, 'every', coalesce(every, CASE WHEN kind = 'counts' THEN interval '1 min' END), 'role', runs_as, 'at_most', at_most,
         'time_limit', time_limit));
     RETURN code;
 END
 $$;
 COMMENT ON FUNCTION planthub.create_job(text, text, interval, name, int, interval) IS
-'Has something done by the hub itself; returns the code of the job.  kind and name: collect and the code of a collector; drain and the name of a batch of planthub.staging; rotate.  every: how often it looks for work, for drain null, when rows are committed; role: whose rights it has to read the source of a collector, a role of the caller, never a superuser; at_most: rows of one transaction; time_limit: longest time of one';
+'Has something done by the hub itself; returns the code of the job.  kind and name: collect and the code of a collector; counts and a site; drain and the name of a batch of planthub.staging; rotate.  every: how often it looks for work; for counts and drain, of which commits tell, how often it runs at most (1 min for counts, no limit for drain, unless given); role: whose rights it has to read the source of a collector, a role of the caller, never a superuser; at_most: rows of one transaction; time_limit: longest time of one';
 
 CREATE OR REPLACE FUNCTION planthub.alter_job(code text, every interval DEFAULT NULL, role name DEFAULT NULL, at_most int DEFAULT NULL,
     time_limit interval DEFAULT NULL) RETURNS void
@@ -286,7 +315,7 @@ LEFT JOIN planthub.pause AS p ON p.scope = 'job' AND p.name = j.code
 CROSS JOIN LATERAL (SELECT planthub.job_next(j) AS at) AS n;
 COMMENT ON VIEW planthub.job_status IS 'The jobs: what the hub does by itself, how it went last, and when it goes on';
 COMMENT ON COLUMN planthub.job_status.code IS 'Code of the job';
-COMMENT ON COLUMN planthub.job_status.kind IS 'Kind: release, collect, drain, rotate';
+COMMENT ON COLUMN planthub.job_status.kind IS 'Kind: release, collect, counts, drain, rotate';
 COMMENT ON COLUMN planthub.job_status.name IS 'Which one';
 COMMENT ON COLUMN planthub.job_status.state IS 'running; paused by an operator; failing: the last run failed and it is tried again at next_at; due: it is its turn; scheduled for next_at; idle: nothing is known to do';
 COMMENT ON COLUMN planthub.job_status.next_at IS 'When it runs again; null: now when it is due, else when a commit brings something';
@@ -298,7 +327,7 @@ COMMENT ON COLUMN planthub.job_status.failures IS 'Failed runs in a row';
 COMMENT ON COLUMN planthub.job_status.failed_at IS 'When a run last failed';
 COMMENT ON COLUMN planthub.job_status.last_error IS 'What went wrong then';
 COMMENT ON COLUMN planthub.job_status.role IS 'Role that it runs as; null: the owner of the extension';
-COMMENT ON COLUMN planthub.job_status.every IS 'How often it looks for work; null: when a commit says so';
+COMMENT ON COLUMN planthub.job_status.every IS 'How often it looks for work, or runs at most when commits tell of work; null: whenever a commit says so';
 COMMENT ON COLUMN planthub.job_status.at_most IS 'Rows of one run';
 COMMENT ON COLUMN planthub.job_status.time_limit IS 'Longest time of a run';
 COMMENT ON COLUMN planthub.job_status.paused_since IS 'Since when an operator has stopped it';

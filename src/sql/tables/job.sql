@@ -22,10 +22,10 @@ CREATE TABLE planthub.job (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE planthub.job IS 'Work that the hub does by itself, in transactions of its own: what it is, and how the last run went';
 COMMENT ON COLUMN planthub.job.code IS 'Kind and name, such as collect:legacy-orders';
-COMMENT ON COLUMN planthub.job.kind IS 'release: evaluates released events whose key was busy, and makes cases of those that wait too long; collect: lets a collector read; drain: receives a batch of planthub.staging; rotate: moves to the next log slot.  A run calls planthub.job_run_<kind>()';
-COMMENT ON COLUMN planthub.job.name IS 'Which one: the code of the collector, the name of the batch; empty when there is only one';
+COMMENT ON COLUMN planthub.job.kind IS 'release: evaluates released events whose key was busy, and makes cases of those that wait too long; collect: lets a collector read; counts: confirms what machines of a site have counted; drain: receives a batch of planthub.staging; rotate: moves to the next log slot.  A run calls planthub.job_run_<kind>()';
+COMMENT ON COLUMN planthub.job.name IS 'Which one: the code of the collector, the site, the name of the batch; empty when there is only one';
 COMMENT ON COLUMN planthub.job.role IS 'Role that it runs as, never a superuser; null: the owner of the extension';
-COMMENT ON COLUMN planthub.job.every IS 'How often it looks for work; null: when a commit says that there is some';
+COMMENT ON COLUMN planthub.job.every IS 'How often it looks for work, or runs at most when commits tell of work; null: whenever a commit does';
 COMMENT ON COLUMN planthub.job.at_most IS 'Rows of one run; when it has found as many, the next one follows at once';
 COMMENT ON COLUMN planthub.job.time_limit IS 'A run that takes longer is cancelled and counts as failed';
 COMMENT ON COLUMN planthub.job.builtin IS 'Whether the extension brought it';
@@ -36,10 +36,10 @@ COMMENT ON COLUMN planthub.job.worked_at IS 'When a run last found something to 
 COMMENT ON COLUMN planthub.job.failures IS 'Failed runs in a row';
 COMMENT ON COLUMN planthub.job.failed_at IS 'When a run last failed';
 COMMENT ON COLUMN planthub.job.last_error IS 'What went wrong then';
-COMMENT ON COLUMN planthub.job.next_at IS 'When it looks again; null: at once, or with every null, when a commit says so';
+COMMENT ON COLUMN planthub.job.next_at IS 'With every: not before; null: at once';
 COMMENT ON COLUMN planthub.job.not_before IS 'It does not run before, after a failure or a run that found nothing';
 COMMENT ON COLUMN planthub.job.empty_runs IS 'Runs in a row that did nothing';
-COMMENT ON CONSTRAINT job_kind_check ON planthub.job IS 'Use collect, drain or rotate';
+COMMENT ON CONSTRAINT job_kind_check ON planthub.job IS 'Use collect, counts, drain or rotate';
 COMMENT ON CONSTRAINT job_every_check ON planthub.job IS 'Use 1 s to 366 days';
 COMMENT ON CONSTRAINT job_at_most_check ON planthub.job IS 'Use 1 to 10000 rows';
 COMMENT ON CONSTRAINT job_time_limit_check ON planthub.job IS 'Use 1 s to 1 day';
