@@ -147,6 +147,19 @@ SELECT pg_temp.send('mes', 'x' || n, data::jsonb, '{"type": "any", "time": "2026
     (3, '{"topic": "plant_x.read", "time": "noon", "m": "Z88", "v": 1}'), (4, '{"topic": "plant_x.read", "m": "Z88", "v": "x"}'), (5, '{"topic": "plant_x.free", "m": "Z88"}'),
     (6, '{"topic": "plant_x.read", "m": "Z88", "v": 2, "site": "P2"}')) AS x (n, data);
 
+-- a document number that the target of a delivery has told
+SELECT pg_temp.send('mes', 'y', '{"topic": "plant_x.read", "m": "Z88", "v": 11, "d": "4900001"}', '{"type": "any"}');
+SELECT planthub.create_mapping('tells', $m${"topic": "=topic", "data": {"meter": "=xref('document', d)", "value": "=v"}}$m$), planthub.activate_mapping('tells', 2);
+SELECT pg_temp.send('mes', 'z', '{"topic": "plant_x.read", "v": 12, "d": "4900001"}', '{"type": "any"}');
+SELECT pg_temp.send('mes', 'z2', '{"topic": "plant_x.read", "v": 13, "d": "F-1"}', '{"type": "any"}');
+BEGIN;      -- or the job has done it already
+SELECT planthub.posting_document((SELECT min(id) FROM planthub.message), 'P1', 'mes', '4900001', NULL);
+SELECT event_id, due FROM planthub.parked JOIN planthub.inbox AS i ON i.id = message_id ORDER BY 1;
+SELECT evaluated FROM planthub.release_due();
+COMMIT;
+SELECT i.event_id, i.outcome, m.data FROM planthub.inbox AS i LEFT JOIN planthub.message AS m USING (id) WHERE i.event_id >= 'y' ORDER BY 1;
+SELECT planthub.reject_parked(message_id, 'test') FROM planthub.parked;
+
 -- no mapping any more; a source that goes takes its mappings with it
 SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', NULL);
 SELECT pg_temp.send('mes', 'l', '{"meter": "M", "value": 3}');

@@ -13,6 +13,9 @@ BEGIN
     WHERE fact IS NOT NULL AND NOT EXISTS (
         SELECT FROM planthub.xref AS x
         WHERE x.set = 'document' AND x.system = $3 AND x.scope = $2 AND x.code = $4 AND x.canonical = fact #>> '{}');
+    IF FOUND THEN
+        PERFORM planthub.release_waiting('xref', ARRAY['document/' || $4, 'document/' || (fact #>> '{}')]);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION planthub.posting_document(bigint, text, text, text, bigint) IS 'Internal: enters a document number of a target into the cross-reference: code of the set document, whose value is the id of the event';
@@ -52,6 +55,9 @@ BEGIN
             SELECT FROM planthub.xref AS x
             WHERE x.set = entry->>'set' AND x.system = coalesce(entry->>'system', $6)
               AND x.scope = coalesce(entry->>'scope', $4) AND x.code = entry->>'code' AND x.canonical = entry->>'value');
+        IF FOUND THEN
+            PERFORM planthub.release_waiting('xref', ARRAY[concat_ws('/', entry->>'set', entry->>'code'), concat_ws('/', entry->>'set', entry->>'value')]);
+        END IF;
     END LOOP;
 END
 $$;

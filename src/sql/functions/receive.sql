@@ -133,6 +133,21 @@ END
 $$;
 COMMENT ON FUNCTION planthub.park(planthub.inbound, text, text, text, text[]) IS 'Internal: lets an event wait';
 
+-- What a worker has learned from an answer: it must not wait for who is parking an event at this moment, as bring() does,
+-- and evaluates nothing itself.
+CREATE OR REPLACE FUNCTION planthub.release_waiting(kind text, keys text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE planthub.parked AS p SET due = true
+    WHERE p.message_id = ANY (ARRAY(SELECT x.message_id FROM planthub.parked AS x
+                                    WHERE x.kind = $1 AND x.key = ANY ($2) AND NOT x.due FOR UPDATE SKIP LOCKED));
+    IF FOUND THEN
+        PERFORM planthub.wake_jobs(clock_timestamp());
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION planthub.release_waiting(text, text[]) IS 'Internal: has the job release evaluate the events that wait for things of this kind';
+
 -- An event that waits must not miss what arrives at this moment: with the thing locked it is looked at once more.
 CREATE OR REPLACE FUNCTION planthub.evaluate_or_park(INOUT m planthub.inbound, waived text[], OUT outcome text, OUT code text, OUT report jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
