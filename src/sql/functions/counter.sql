@@ -204,6 +204,8 @@ CREATE OR REPLACE FUNCTION planthub.changed_totals(change planthub.count_change)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     until timestamptz := change.until;
+    c     record;
+    next  timestamptz;
 BEGIN
     IF change.work_center IS NOT NULL THEN
         SELECT n.event_time INTO until FROM planthub.operation_event AS n
@@ -211,17 +213,20 @@ BEGIN
           AND (n.kind IN ('started', 'resumed') OR n.order_no = change.order_no AND n.operation = change.operation)
         ORDER BY n.event_time, n.order_no, n.operation, n.message_id LIMIT 1;
     END IF;
-    RETURN QUERY
-        SELECT t.* FROM planthub.counter AS c
-        CROSS JOIN LATERAL (
-            SELECT min(l.window_end) AS until FROM (
-                SELECT x.window_end FROM planthub.telemetry_summary AS x
-                WHERE x.site = c.site AND x.equipment = c.equipment AND x.tag = c.tag AND x.last_value IS NOT NULL AND x.window_end >= until
-                  AND (change.work_center IS NOT NULL OR x.window_end > until)
-                ORDER BY x.window_end, x.window_start LIMIT 1) AS l) AS l
-        JOIN planthub.telemetry_summary AS t ON t.site = c.site AND t.equipment = c.equipment AND t.tag = c.tag AND t.last_value IS NOT NULL
-            AND t.window_end >= change.since AND t.window_end <= coalesce(l.until, 'infinity')
-        WHERE c.site = change.site AND (c.work_center = change.work_center OR c.equipment = change.equipment AND c.tag = change.tag);
+    FOR c IN
+        SELECT x.equipment, x.tag FROM planthub.counter AS x WHERE x.site = change.site AND x.equipment = change.equipment AND x.tag = change.tag
+        UNION ALL
+        SELECT x.equipment, x.tag FROM planthub.counter AS x WHERE x.site = change.site AND x.work_center = change.work_center
+    LOOP
+        SELECT x.window_end INTO next FROM planthub.telemetry_summary AS x
+        WHERE x.site = change.site AND x.equipment = c.equipment AND x.tag = c.tag AND x.last_value IS NOT NULL AND x.window_end >= until
+          AND (change.work_center IS NOT NULL OR x.window_end > until)
+        ORDER BY x.window_end, x.window_start LIMIT 1;
+        RETURN QUERY
+            SELECT x.* FROM planthub.telemetry_summary AS x
+            WHERE x.site = change.site AND x.equipment = c.equipment AND x.tag = c.tag AND x.last_value IS NOT NULL
+              AND x.window_end >= change.since AND x.window_end <= coalesce(next, 'infinity');
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION planthub.changed_totals(planthub.count_change) IS 'Internal: totals that a change concerns';
@@ -295,18 +300,30 @@ COMMENT ON FUNCTION planthub.take_count_changes(text) IS 'Internal: looks again 
 -- something was counted.
 CREATE OR REPLACE FUNCTION planthub.counts_complete(s planthub.count_shift) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    c       record;
+    early   timestamptz;
+    late    timestamptz;
+    gap_end timestamptz;
 BEGIN
-    RETURN NOT EXISTS (
-        SELECT FROM (SELECT DISTINCT p.work_center FROM planthub.count_part AS p
+    FOR c IN
+        SELECT k.equipment, k.tag FROM (SELECT DISTINCT p.work_center FROM planthub.count_part AS p
             WHERE p.site = s.site AND p.order_no = s.order_no AND p.operation = s.operation AND p.shift_date = s.shift_date AND p.shift = s.shift) AS w
-        JOIN planthub.counter AS c ON c.site = s.site AND c.work_center = w.work_center
-        LEFT JOIN LATERAL (SELECT t.window_start FROM planthub.telemetry_summary AS t
-            WHERE t.site = c.site AND t.equipment = c.equipment AND t.tag = c.tag AND t.last_value IS NOT NULL ORDER BY t.window_end, t.window_start LIMIT 1) AS first ON true
-        LEFT JOIN LATERAL (SELECT t.window_end FROM planthub.telemetry_summary AS t
-            WHERE t.site = c.site AND t.equipment = c.equipment AND t.tag = c.tag AND t.last_value IS NOT NULL ORDER BY t.window_end DESC, t.window_start DESC LIMIT 1) AS last ON true
-        LEFT JOIN LATERAL (SELECT g.window_start FROM planthub.count_part AS g
-            WHERE g.site = c.site AND g.equipment = c.equipment AND g.tag = c.tag AND g.gap_from < s.ends_at ORDER BY g.gap_from DESC LIMIT 1) AS gap ON true
-        WHERE first.window_start > s.starts_at OR last.window_end IS NULL OR last.window_end < s.ends_at OR gap.window_start > s.starts_at);
+        JOIN planthub.counter AS k ON k.site = s.site AND k.work_center = w.work_center
+    LOOP
+        SELECT g.window_start INTO gap_end FROM planthub.count_part AS g
+        WHERE g.site = s.site AND g.equipment = c.equipment AND g.tag = c.tag AND g.gap_from < s.ends_at ORDER BY g.gap_from DESC LIMIT 1;
+        SELECT t.window_start INTO early FROM planthub.telemetry_summary AS t
+        WHERE t.site = s.site AND t.equipment = c.equipment AND t.tag = c.tag AND t.last_value IS NOT NULL AND t.window_start <= s.starts_at
+        ORDER BY t.window_start LIMIT 1;
+        SELECT t.window_end INTO late FROM planthub.telemetry_summary AS t
+        WHERE t.site = s.site AND t.equipment = c.equipment AND t.tag = c.tag AND t.last_value IS NOT NULL AND t.window_end >= s.ends_at
+        ORDER BY t.window_end, t.window_start LIMIT 1;
+        IF early IS NULL OR late IS NULL OR gap_end > s.starts_at THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION planthub.counts_complete(planthub.count_shift) IS 'Internal: whether no total is missing that could still change what was counted in a shift';
@@ -368,17 +385,17 @@ COMMENT ON FUNCTION planthub.confirm_shift(text, planthub.count_shift, text, num
 CREATE OR REPLACE FUNCTION planthub.link_shift(s planthub.count_shift) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    newest bigint := (SELECT c.message_id FROM planthub.count_confirmation AS c WHERE c.site = s.site AND c.order_no = s.order_no AND c.operation = s.operation
-                      AND c.shift_date = s.shift_date AND c.shift = s.shift AND c.reversed_by IS NULL ORDER BY c.revision DESC LIMIT 1);
+    valid  bigint[] := ARRAY(SELECT c.message_id FROM planthub.count_confirmation AS c WHERE c.site = s.site AND c.order_no = s.order_no AND c.operation = s.operation
+                             AND c.shift_date = s.shift_date AND c.shift = s.shift AND c.reversed_by IS NULL ORDER BY c.revision DESC);
+    newest bigint := valid[1];
 BEGIN
     INSERT INTO planthub.count_source AS c (site, message_id, source_message, kind, denominator, qty, equipment, tag, window_start)
     SELECT s.site, newest, p.message_id, p.kind, p.denominator, sum(p.qty), p.equipment, p.tag, p.window_start
     FROM (SELECT x.message_id, x.kind, x.denominator, x.qty, x.equipment, x.tag, x.window_start FROM planthub.count_part AS x
           WHERE x.site = s.site AND x.order_no = s.order_no AND x.operation = s.operation AND x.shift_date = s.shift_date AND x.shift = s.shift
           UNION ALL
-          SELECT x.source_message, x.kind, x.denominator, -x.qty, x.equipment, x.tag, x.window_start FROM planthub.count_confirmation AS o JOIN planthub.count_source AS x USING (site, message_id)
-          WHERE o.site = s.site AND o.order_no = s.order_no AND o.operation = s.operation AND o.shift_date = s.shift_date AND o.shift = s.shift
-            AND o.reversed_by IS NULL) AS p
+          SELECT o.source_message, o.kind, o.denominator, -o.qty, o.equipment, o.tag, o.window_start FROM unnest(valid) AS v (message_id)
+          CROSS JOIN LATERAL (SELECT x.* FROM planthub.count_source AS x WHERE x.site = s.site AND x.message_id = v.message_id OFFSET 0) AS o) AS p
     WHERE newest IS NOT NULL
     GROUP BY p.message_id, p.kind, p.denominator, p.equipment, p.tag, p.window_start HAVING sum(p.qty) <> 0
     ON CONFLICT ON CONSTRAINT count_source_pkey DO UPDATE SET qty = c.qty + excluded.qty;
@@ -549,8 +566,10 @@ BEGIN
     PERFORM planthub.take_count_changes($1);
     policies := planthub.policies($1);
     FOR o IN
-        SELECT DISTINCT s.order_no, s.operation FROM planthub.count_shift AS s
-        WHERE s.site = $1 AND NOT s.settled AND s.ends_at <= until AND (s.retry_at IS NULL OR s.retry_at <= until) ORDER BY 1, 2
+        WITH open AS MATERIALIZED (     -- so that only the index of open shifts fits
+            SELECT s.order_no, s.operation FROM planthub.count_shift AS s
+            WHERE s.site IS NOT DISTINCT FROM $1 AND NOT s.settled AND s.ends_at <= until AND (s.retry_at IS NULL OR s.retry_at <= until))
+        SELECT DISTINCT x.order_no, x.operation FROM open AS x ORDER BY 1, 2
     LOOP
         IF policies->>'count_source' IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',

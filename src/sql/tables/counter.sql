@@ -1,4 +1,7 @@
 -- counter: counts of machines, which become confirmations.  Run once.
+--
+-- Plans are made while tables are empty, when all indexes that have a column of the condition look alike.  So of those of a
+-- table that hold every row only one has the site.
 
 CREATE TABLE planthub.shift (
     site   text COLLATE "C" NOT NULL REFERENCES planthub.site,
@@ -24,7 +27,7 @@ CREATE TABLE planthub.counter (
     denominator numeric NOT NULL DEFAULT 1 CHECK (denominator >= 1 AND denominator <= 1e6 AND denominator = trunc(denominator)),
     PRIMARY KEY (site, equipment, tag)
 );
-CREATE INDEX counter_work_center ON planthub.counter (site, work_center);
+CREATE INDEX counter_work_center ON planthub.counter (work_center);
 COMMENT ON TABLE planthub.counter IS 'Measured values that are totals, which only rise until they are reset; planthub.confirm_counts() makes confirmations of them';
 COMMENT ON COLUMN planthub.counter.site IS 'Site';
 COMMENT ON COLUMN planthub.counter.equipment IS 'Equipment that counts';
@@ -82,7 +85,7 @@ CREATE TABLE planthub.count_part (
     gap_from     timestamptz,
     PRIMARY KEY (site, equipment, tag, window_start, before)
 );
-CREATE INDEX count_part_shift ON planthub.count_part (site, order_no, operation, shift_date, shift);
+CREATE INDEX count_part_shift ON planthub.count_part (site, order_no, operation, shift_date, shift) WHERE order_no IS NOT NULL;
 CREATE INDEX count_part_gap ON planthub.count_part (site, equipment, tag, gap_from) WHERE gap_from IS NOT NULL;
 COMMENT ON TABLE planthub.count_part IS 'What each total counted since the one before, and for which order, operation and shift, as it is known now';
 COMMENT ON COLUMN planthub.count_part.site IS 'Site';
@@ -122,7 +125,7 @@ CREATE TABLE planthub.count_shift (
     retry_at    timestamptz,
     PRIMARY KEY (site, order_no, operation, shift_date, shift)
 );
-CREATE INDEX count_shift_open ON planthub.count_shift (site, ends_at) WHERE NOT settled;
+CREATE INDEX count_shift_open ON planthub.count_shift (ends_at) WHERE NOT settled;
 COMMENT ON TABLE planthub.count_shift IS 'What was counted for each order, operation and shift, and whether it is confirmed';
 COMMENT ON COLUMN planthub.count_shift.site IS 'Site';
 COMMENT ON COLUMN planthub.count_shift.order_no IS 'Order';
@@ -153,9 +156,9 @@ CREATE TABLE planthub.count_confirmation (
     rework      numeric NOT NULL,
     reversed_by bigint,
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (site, order_no, operation, shift_date, shift, revision),
-    UNIQUE (site, message_id)
+    PRIMARY KEY (site, order_no, operation, shift_date, shift, revision)
 );
+CREATE INDEX count_confirmation_message ON planthub.count_confirmation (message_id);
 COMMENT ON TABLE planthub.count_confirmation IS 'Confirmations that were made of counts';
 COMMENT ON COLUMN planthub.count_confirmation.site IS 'Site';
 COMMENT ON COLUMN planthub.count_confirmation.order_no IS 'Order';
@@ -181,10 +184,9 @@ CREATE TABLE planthub.count_source (
     equipment      text COLLATE "C" NOT NULL,
     tag            text COLLATE "C" NOT NULL,
     window_start   timestamptz NOT NULL,
-    PRIMARY KEY (site, message_id, source_message, kind, denominator),
-    FOREIGN KEY (site, message_id) REFERENCES planthub.count_confirmation (site, message_id)
+    PRIMARY KEY (site, message_id, source_message, kind, denominator)
 );
-CREATE INDEX count_source_message ON planthub.count_source (site, source_message);
+CREATE INDEX count_source_message ON planthub.count_source (source_message);
 COMMENT ON TABLE planthub.count_source IS 'Which totals went into which confirmation, and how much of each';
 COMMENT ON COLUMN planthub.count_source.site IS 'Site';
 COMMENT ON COLUMN planthub.count_source.message_id IS 'The confirmation';
@@ -198,7 +200,7 @@ COMMENT ON COLUMN planthub.count_source.window_start IS 'Begin of the window of 
 
 -- Totals follow each other by the ends of their windows, which is when the last value was read.
 CREATE INDEX telemetry_summary_end ON planthub.telemetry_summary (site, equipment, tag, window_end, window_start) WHERE last_value IS NOT NULL;
-CREATE INDEX operation_event_work_center ON planthub.operation_event (site, work_center, event_time, order_no, operation, message_id);
+CREATE INDEX operation_event_work_center ON planthub.operation_event (work_center, event_time, order_no, operation, message_id);
 
 INSERT INTO planthub.table_class VALUES ('shift', 'reference'), ('counter', 'reference'), ('count_change', 'engine'), ('count_part', 'wide'), ('count_shift', 'wide'),
     ('count_confirmation', 'wide'), ('count_source', 'wide');
