@@ -343,6 +343,7 @@ tick(void)
 		ph_shmem_cancel_job();
 	if (wanted)
 		leave(PH_END_MADE_WAY);
+	pgstat_report_stat(false);	/* what the last transaction before a rest kept for later: autovacuum waits for it */
 	if (++ticks < TICKS_TO_RECHECK)
 		return;
 	ticks = 0;
