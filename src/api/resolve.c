@@ -36,12 +36,7 @@ enum
 	FOUND_COLUMNS
 };
 
-/* Columns that are read; versions of master data begin and end in the same places. */
-enum
-{
-	VALID_FROM, VALID_TO
-};
-
+/* Columns that are read; those of versions of master data begin with when they hold. */
 enum
 {
 	ITEM_STATUS = 2, ITEM_BASE_UOM, ITEM_LOT_CONTROLLED, ITEM_SERIAL_CONTROLLED
@@ -183,26 +178,10 @@ close_finder(Finder *finder)
 		ph_search_close(finder->components);
 }
 
-/* The version that holds when the event happened: the last that began before, unless it has ended. */
 static bool
 find_version(PhSearch *search, const PhInbound *event, Datum code)
 {
-	TimestampTz at = DatumGetTimestampTz(event->values[EVENT_TIME]);
-	bool		found = ph_search_last(search, &code);
-	bool		isnull;
-
-	while (found && DatumGetTimestampTz(ph_search_value(search, VALID_FROM, &isnull)) > at)
-		found = ph_search_next(search);
-	return found && at < DatumGetTimestampTz(ph_search_value(search, VALID_TO, &isnull));
-}
-
-static bool
-value_is(PhSearch *search, int column, Datum wanted)
-{
-	bool		isnull;
-	Datum		value = ph_search_value(search, column, &isnull);
-
-	return !isnull && ph_text_equal(value, wanted);
+	return ph_search_version(search, code, DatumGetTimestampTz(event->values[EVENT_TIME]));
 }
 
 static void
@@ -229,7 +208,7 @@ find_item(Finder *finder, PhLine *line)
 {
 	line->nulls[LINE_BASE_UOM] = line->nulls[LINE_LOT_CONTROLLED] = line->nulls[LINE_SERIAL_CONTROLLED] = true;
 	if (line->nulls[LINE_ITEM] || !find_version(finder->items, &finder->event, line->values[LINE_ITEM]) ||
-		!value_is(finder->items, ITEM_STATUS, finder->active))
+		!ph_search_is(finder->items, ITEM_STATUS, finder->active))
 		return;
 	take(line, LINE_BASE_UOM, finder->items, ITEM_BASE_UOM, false);
 	take(line, LINE_LOT_CONTROLLED, finder->items, ITEM_LOT_CONTROLLED, true);
@@ -256,7 +235,7 @@ find_location(Finder *finder, PhLine *line, int location, int known)
 
 	line->nulls[known] = line->nulls[location] ||
 		!find_version(finder->equipment, &finder->event, line->values[location]) ||
-		!value_is(finder->equipment, EQUIPMENT_SITE, finder->event.values[EVENT_SITE]) ||
+		!ph_search_is(finder->equipment, EQUIPMENT_SITE, finder->event.values[EVENT_SITE]) ||
 		!DatumGetBool(ph_search_value(finder->equipment, EQUIPMENT_ACTIVE, &isnull));
 	line->values[known] = BoolGetDatum(true);
 }
@@ -268,9 +247,9 @@ find_component(Finder *finder, PhLine *line)
 	Datum		keys[2] = {finder->event.values[EVENT_SITE], finder->order_no};
 	bool		found = !line->nulls[LINE_ITEM] && ph_search_first(finder->components, keys);
 
-	while (found && !(value_is(finder->components, COMPONENT_ITEM, line->values[LINE_ITEM]) &&
-					  (finder->any_operation || value_is(finder->components, COMPONENT_OPERATION, finder->operation)) &&
-					  (line->nulls[LINE_COMPONENT] || value_is(finder->components, COMPONENT_LINE, line->values[LINE_COMPONENT]))))
+	while (found && !(ph_search_is(finder->components, COMPONENT_ITEM, line->values[LINE_ITEM]) &&
+					  (finder->any_operation || ph_search_is(finder->components, COMPONENT_OPERATION, finder->operation)) &&
+					  (line->nulls[LINE_COMPONENT] || ph_search_is(finder->components, COMPONENT_LINE, line->values[LINE_COMPONENT]))))
 		found = ph_search_next(finder->components);
 	return found;
 }
@@ -442,8 +421,8 @@ static bool
 is_counted(Taker *taker, Datum unit)
 {
 	return ph_search_first(taker->units_of_measure, &unit) &&
-		(value_is(taker->units_of_measure, 0, CStringGetTextDatum("count")) ||
-		 value_is(taker->units_of_measure, 0, CStringGetTextDatum("package")));
+		(ph_search_is(taker->units_of_measure, 0, CStringGetTextDatum("count")) ||
+		 ph_search_is(taker->units_of_measure, 0, CStringGetTextDatum("package")));
 }
 
 /* What the units confirmed until now require of a component, less what was issued; false: nothing. */
@@ -512,7 +491,7 @@ take_components(Taker *taker, int *n)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!DatumGetBool(ph_search_value(taker->components, COMPONENT_BACKFLUSH, &isnull)) ||
-			!value_is(taker->components, COMPONENT_OPERATION, taker->operation))
+			!ph_search_is(taker->components, COMPONENT_OPERATION, taker->operation))
 			continue;
 		if (*n == allocated)
 		{

@@ -15,9 +15,11 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "pg/compat.h"
 #include "pg/relations.h"
@@ -99,6 +101,27 @@ bool
 ph_search_next(PhSearch *search)
 {
 	return index_getnext_slot(search->scan, search->direction, search->row);
+}
+
+/* The last that began before, unless it has ended. */
+bool
+ph_search_version(PhSearch *search, Datum code, TimestampTz at)
+{
+	bool		found = ph_search_last(search, &code);
+	bool		isnull;
+
+	while (found && DatumGetTimestampTz(ph_search_value(search, 0, &isnull)) > at)
+		found = ph_search_next(search);
+	return found && at < DatumGetTimestampTz(ph_search_value(search, 1, &isnull));
+}
+
+bool
+ph_search_is(PhSearch *search, int column, Datum wanted)
+{
+	bool		isnull;
+	Datum		value = ph_search_value(search, column, &isnull);
+
+	return !isnull && DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, value, wanted));
 }
 
 Datum

@@ -8,6 +8,7 @@
 #ifndef PLANTHUB_SEARCH_H
 #define PLANTHUB_SEARCH_H
 
+#include "datatype/timestamp.h"
 #include "utils/snapshot.h"
 
 #define PH_SEARCH_KEYS		6
@@ -27,8 +28,17 @@ extern bool ph_search_first(PhSearch *search, const Datum *keys);
 extern bool ph_search_last(PhSearch *search, const Datum *keys);
 extern bool ph_search_next(PhSearch *search);
 
+/*
+ * The version of master data that holds at a time; the first two columns wanted are valid_from and valid_to, and the key
+ * is followed by valid_from in the index.
+ */
+extern bool ph_search_version(PhSearch *search, Datum code, TimestampTz at);
+
 /* A column of the row, by its place in columns; points into the row, which is there until the next search. */
 extern Datum ph_search_value(PhSearch *search, int column, bool *isnull);
+
+/* Whether a column that is a text is this one. */
+extern bool ph_search_is(PhSearch *search, int column, Datum wanted);
 
 extern void ph_search_close(PhSearch *search);
 

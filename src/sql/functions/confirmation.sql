@@ -1,43 +1,9 @@
 -- confirmation: effects of production: confirmations and their reversal, issues, returns, scrap, receipts.  Re-runnable.
 
--- Everything about the operation that a confirmation is checked against.  Many short searches by key cost less than one
--- statement that joins them.
-CREATE OR REPLACE FUNCTION planthub.operation_now(m planthub.inbound, OUT state text, OUT state_at timestamptz, OUT item text, OUT uom text,
+CREATE OR REPLACE FUNCTION planthub.operation_now(event planthub.inbound, OUT state text, OUT state_at timestamptz, OUT item text, OUT uom text,
     OUT order_qty numeric, OUT over_pct numeric, OUT under_pct numeric, OUT planned numeric, OUT previous text, OUT seq int, OUT total_yield numeric,
     OUT total_scrap numeric, OUT total_rework numeric, OUT final_at timestamptz, OUT previous_yield numeric, OUT work_center_known boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    wanted_order       text := m.data->>'order';
-    wanted_operation   text := m.data->>'operation';
-    wanted_work_center text := m.data->>'work_center';
-BEGIN
-    SELECT p.state, p.state_at, p.item, p.base_uom, p.base_qty, p.over_tolerance_pct, p.under_tolerance_pct
-    INTO state, state_at, item, uom, order_qty, over_pct, under_pct
-    FROM planthub.production_order AS p WHERE p.site = m.site AND p.order_no = wanted_order;
-    over_pct := coalesce(over_pct, (m.policies->>'over_confirmation_tolerance_pct')::numeric);
-    under_pct := coalesce(under_pct, (m.policies->>'under_confirmation_tolerance_pct')::numeric);
-    SELECT o.base_qty, o.previous INTO planned, previous
-    FROM planthub.order_operation AS o WHERE o.site = m.site AND o.order_no = wanted_order AND o.operation = wanted_operation;
-    SELECT c.seq, c.total_yield, c.total_scrap, c.total_rework, c.final_at INTO seq, total_yield, total_scrap, total_rework, final_at
-    FROM planthub.confirmation AS c WHERE c.site = m.site AND c.order_no = wanted_order AND c.operation = wanted_operation ORDER BY c.seq DESC LIMIT 1;
-    IF NOT FOUND THEN
-        seq := 0;
-        total_yield := 0;
-        total_scrap := 0;
-        total_rework := 0;
-    END IF;
-    IF previous IS NOT NULL THEN
-        SELECT c.total_yield INTO previous_yield
-        FROM planthub.confirmation AS c WHERE c.site = m.site AND c.order_no = wanted_order AND c.operation = operation_now.previous ORDER BY c.seq DESC LIMIT 1;
-    END IF;
-    previous_yield := coalesce(previous_yield, 0);
-    SELECT true INTO work_center_known
-    FROM planthub.equipment AS e
-    WHERE e.equipment = wanted_work_center AND e.site = m.site AND e.valid_from <= m.event_time AND m.event_time < e.valid_to AND e.active
-      AND e.level NOT IN ('Enterprise', 'Site', 'Area', 'StorageZone', 'StorageUnit');
-END
-$$;
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_operation_now';
 COMMENT ON FUNCTION planthub.operation_now(planthub.inbound) IS 'Internal: order, operation and what was confirmed so far, for the order and operation that an event names';
 
 -- A quantity that is no line: exact and whole in the usual case, otherwise looked at closely.
