@@ -82,12 +82,18 @@ hub.sql(r'''
     SELECT planthub.create_mapping('part', '{"p": "=@", "q": {"$each": "=@", "$do": "=$it"}}');
     SELECT planthub.activate_mapping('part', 1);
     INSERT INTO planthub.xref (set, code, value) VALUES ('uom', 'KG', '"KGM"'), ('uom', '1', '{"f": 1}'), ('uom', 'text', '[1]');
+    -- lint has something to compare them with, as input and as output
+    SELECT planthub.create_topic('fuzz');
+    SELECT planthub.register_contract('fuzz', '{"type": ["object", "array"], "required": ["a", "lines"], "additionalProperties": {"type": "integer"},
+        "properties": {"a": {"type": "number"}, "b": {"anyOf": [{"$ref": "#"}, {"enum": ["text", 1, null]}]}, "x y": {"const": "KG"}, "q": true, "é": false,
+            "lines": {"type": "array", "items": {"type": "object", "properties": {"q": {"type": "string"}, "p": {"$ref": "#/properties/b"}}, "oneOf": [{"required": ["q"]}, {"properties": {"a": {}}}]}}}}');
     CREATE TABLE fuzz (number int, template jsonb, document jsonb, outcome text, report jsonb);
     CREATE FUNCTION try(t jsonb, d jsonb, OUT outcome text, OUT report jsonb) LANGUAGE plpgsql AS $$
     DECLARE
         state text; message text;
     BEGIN
-        report := planthub.map_explain('fuzz@' || planthub.create_mapping('fuzz', t), d,
+        report := planthub.map_explain('fuzz@' || planthub.create_mapping('fuzz', t,
+            contract_in => 'fuzz@1', contract_out => 'fuzz@1'), d,
             env => '{"received_at": "2026-03-02T06:00:00Z"}');
         IF report ? 'output' THEN
             outcome := 'output';
@@ -114,6 +120,11 @@ ok(not wrong and {'output', 'errors', 'refused'} <= set(outcomes), f'random temp
 different = hub.json("""SELECT number, template, document, report, again FROM fuzz, planthub.map_explain(report->>'mapping', document,
     env => '{"received_at": "2026-03-02T06:00:00Z"}') AS again WHERE outcome = 'output' AND again <> report LIMIT 3""")
 ok(not different, 'and the same again in another session', *(json.dumps(row) for row in different))
+
+findings = {row['code']: row['n'] for row in hub.json(
+    "SELECT l.code, count(*) AS n FROM fuzz, planthub.mapping_lint(report->>'mapping') AS l WHERE number < 1000 AND report ? 'mapping' GROUP BY 1")}
+ok({'not-in-contract', 'never-equal', 'no-number', 'output-not-in-contract', 'output-type', 'output-value', 'required-not-written'} <= set(findings),
+   'lint finds something of every kind in them', findings)
 
 # ---- busy ----
 
