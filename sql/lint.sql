@@ -30,6 +30,7 @@ SELECT planthub.register_contract('lint.out', '{
     "properties": {
         "id": {"type": "string"}, "kind": {"enum": ["a", "b"]}, "n": {"type": ["integer", "null"]}, "x/y": {"type": "string"},
         "lines": {"type": "array", "items": {"type": "object", "required": ["no"], "properties": {"no": {"type": "integer"}, "text": {"type": "string"}}}},
+        "memo": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         "who": {"oneOf": [{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}, {"type": "string"}]},
         "map": {"type": "object", "additionalProperties": {"type": "number"}}}}');
 
@@ -57,6 +58,8 @@ SELECT * FROM pg_temp.lint('{"$let": {"l": {"$each": "=l", "$do": {"nr": 1}}}, "
 SELECT * FROM pg_temp.lint('{"id": "=a", "kind": "a", "lines": "=l", "who": {"nick": "x"}, "map": {"a": 1, "b": "x"}}', NULL, 'lint.out@1');
 SELECT * FROM pg_temp.lint('{"id": "=a", "kind": "a", "lines": "=l", "who": "me", "map": {"$map": "=m", "$key": "=k", "$do": "=v"}, "n": {"$value": "=n", "$default": 0}}', NULL, 'lint.out@1');
 SELECT * FROM pg_temp.lint('{"id": "=a", "kind": "a", "lines": {"$each": "=l", "$do": {"no": 1, "colour": "red"}}, "more": {"a": 1}, "mores": 1}', NULL, 'lint.out@1', '{"extra": ["/more", "/lines/*/colour"]}');
+SELECT * FROM pg_temp.lint('{"id": "=number(a)", "kind": "=''c''", "lines": "=merge(a, b)", "n": "=a ? ''x'' : ''y''", "x/y": "=[a]", "who": "=a == b", "memo": 5}', NULL, 'lint.out@1');
+SELECT * FROM pg_temp.lint('{"id": "=a || ''x''", "kind": "=''a''", "lines": "=l[?x]", "n": "=`null`", "memo": null, "x/y": "=number(a) && b", "who": {"$value": "=a | {name: @}", "$default": "=to_string(a)"}}', NULL, 'lint.out@1');
 SELECT * FROM pg_temp.lint('"text"', NULL, 'lint.out@1');
 SELECT * FROM pg_temp.lint('{"$fail": "=a"}', NULL, 'lint.out@1');
 SELECT planthub.create_mapping('linted', '{}', options => '{"extra": [1]}');
@@ -70,7 +73,9 @@ SELECT planthub.create_mapping('linted2', '{"more": 2, "most": 3}', site => 'L1'
 
 -- The expressions themselves.
 SELECT * FROM pg_temp.lint('{"a": "=!b.c", "b": "=''12'' < x", "c": "=`\"12\"` < x", "d": "=line-1", "e": "=a-b", "f": "=a - 1", "g": "=a / b", "h": "=round(a / b, 2)", "i": "=a[*][0]",
-    "j": "=to_number(a)", "k": "=null", "l": {"$if": "=length(''a'') == `1`", "$then": 1}, "m": {"$each": "=a", "$where": "=`true`", "$do": 1}, "n": {"$switch": "=''a''", "$cases": {"a": 1}}, "o": "=xref(''nobody'', a)", "p": "=x < `true`"}', 'nobody.knows@1');
+    "j": "=to_number(a)", "k": "=null", "l": {"$if": "=length(''a'') == `1`", "$then": 1}, "m": {"$each": "=a", "$where": "=`true`", "$do": 1}, "n": {"$switch": "=''a''", "$cases": {"a": 1}}, "o": "=xref(''nobody'', a)", "p": "=x < `true`",
+    "q": "=length(a) == ''3''", "r": "=concat(a, b) + `1`", "s": "=to_string(a) < `5`", "t": "=-keys(a)", "u": "=x[*] != `1`", "v": "=(a ? ''x'' : ''y'') == `1`"}', 'nobody.knows@1');
+SELECT * FROM pg_temp.lint('{"a": "=number(a) == `5` && to_string(b) != ''5''", "b": "=type(a) == ''object''", "c": "=x[*] == [`1`]", "d": "=length(a) > `1`", "e": "=nz(a, `0`) + max(b)"}');
 
 -- Conditions of routes: what makes no sense for any of the topics.
 SELECT planthub.create_system('lint-mes', 'mes');

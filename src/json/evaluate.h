@@ -30,6 +30,10 @@ extern bool ph_evaluate_pay_text(PhEvaluation *evaluation, const PhNode *node, i
 
 extern bool ph_evaluate_spent(PhEvaluation *evaluation, const PhNode *node);	/* records that it is; false */
 
+/* See ph_jmespath_kind() and ph_jmespath_literal(); of a compiled node. */
+extern bool ph_node_kind(const PhNode *node, PhKind *kind);
+extern bool ph_node_literal(const PhNode *node, PhValue *value);
+
 /* Place in characters, from 1. */
 extern int	ph_expression_column(const char *text, size_t offset);
 

@@ -29,12 +29,14 @@ typedef bool (*PhFunctionPrepare) (PhNode *call, PhError *error, const PhNode **
 /*
  * Arguments: one letter each, the last one for all that follow: b boolean, s string, n number, a array, o object,
  * e expression reference, x anything else, z string or null.  A capital one, S or N, is an array of them, A one of
- * arrays.  least arguments must be there; most is -1 for any number.
+ * arrays.  The result has a letter of the same kind; where it can be null, too, that is not said.  least arguments must
+ * be there; most is -1 for any number.
  */
 typedef struct PhFunction
 {
 	const char *name;
 	const char *arguments;
+	char		result;
 	int			least;
 	int			most;
 	PhFunctionBody body;

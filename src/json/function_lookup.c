@@ -229,12 +229,12 @@ unbase64(const PhCall *call, PhValue *result)
 }
 
 const PhFunction ph_functions_lookup[] = {
-	{"base64", "s", 1, 1, base64, NULL},
-	{"sha256", "s", 1, 1, sha256, NULL},
-	{"unbase64", "s", 1, 1, unbase64, NULL},
-	{"unit", "ns", 3, 3, unit, NULL},
-	{"uuid5", "s", 2, 2, uuid5, NULL},
-	{"xref", "sx", 2, 3, xref, prepare_xref},
-	{"xref_back", "sx", 2, 3, xref_back, prepare_xref},
+	{"base64", "s", 's', 1, 1, base64, NULL},
+	{"sha256", "s", 's', 1, 1, sha256, NULL},
+	{"unbase64", "s", 's', 1, 1, unbase64, NULL},
+	{"unit", "ns", 'n', 3, 3, unit, NULL},
+	{"uuid5", "s", 's', 2, 2, uuid5, NULL},
+	{"xref", "sx", 'x', 2, 3, xref, prepare_xref},
+	{"xref_back", "sx", 'x', 2, 3, xref_back, prepare_xref},
 	{NULL}
 };

@@ -272,15 +272,15 @@ format_number(const PhCall *call, PhValue *result)
 }
 
 const PhFunction ph_functions_number[] = {
-	{"abs", "n", 1, 1, absolute, NULL},
-	{"avg", "N", 1, 1, average, NULL},
-	{"ceil", "n", 1, 1, ceiling, NULL},
-	{"floor", "n", 1, 1, bottom, NULL},
-	{"format_number", "nn", 2, 2, format_number, NULL},
-	{"integer", "xz", 1, 3, integer, NULL},
-	{"number", "xz", 1, 3, number, NULL},
-	{"round", "nns", 2, 3, round_to, NULL},
-	{"sum", "N", 1, 1, sum, NULL},
-	{"trim_scale", "n", 1, 1, trim_scale, NULL},
+	{"abs", "n", 'n', 1, 1, absolute, NULL},
+	{"avg", "N", 'n', 1, 1, average, NULL},
+	{"ceil", "n", 'n', 1, 1, ceiling, NULL},
+	{"floor", "n", 'n', 1, 1, bottom, NULL},
+	{"format_number", "nn", 's', 2, 2, format_number, NULL},
+	{"integer", "xz", 'n', 1, 3, integer, NULL},
+	{"number", "xz", 'n', 1, 3, number, NULL},
+	{"round", "nns", 'n', 2, 3, round_to, NULL},
+	{"sum", "N", 'n', 1, 1, sum, NULL},
+	{"trim_scale", "n", 'n', 1, 1, trim_scale, NULL},
 	{NULL}
 };

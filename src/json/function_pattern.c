@@ -225,8 +225,8 @@ replace_re(const PhCall *call, PhValue *result)
 }
 
 const PhFunction ph_functions_pattern[] = {
-	{"capture", "s", 2, 2, capture, prepare_pattern},
-	{"matches", "s", 2, 2, matches, prepare_pattern},
-	{"replace_re", "s", 3, 3, replace_re, prepare_pattern},
+	{"capture", "s", 'a', 2, 2, capture, prepare_pattern},
+	{"matches", "s", 'b', 2, 2, matches, prepare_pattern},
+	{"replace_re", "s", 's', 3, 3, replace_re, prepare_pattern},
 	{NULL}
 };

@@ -313,11 +313,11 @@ prepare_format(PhNode *call, PhError *error, const PhNode **where)
 }
 
 const PhFunction ph_functions_time[] = {
-	{"add_seconds", "sn", 2, 2, add_seconds, NULL},
-	{"datetime", "sszs", 2, 4, datetime, prepare_format},
-	{"format_datetime", "sszs", 2, 4, format_datetime, prepare_format},
-	{"from_epoch", "ns", 1, 2, from_epoch, NULL},
-	{"seconds_between", "s", 2, 2, seconds_between, NULL},
-	{"to_epoch", "ss", 1, 2, to_epoch, NULL},
+	{"add_seconds", "sn", 's', 2, 2, add_seconds, NULL},
+	{"datetime", "sszs", 's', 2, 4, datetime, prepare_format},
+	{"format_datetime", "sszs", 's', 2, 4, format_datetime, prepare_format},
+	{"from_epoch", "ns", 's', 1, 2, from_epoch, NULL},
+	{"seconds_between", "s", 'n', 2, 2, seconds_between, NULL},
+	{"to_epoch", "ss", 'n', 1, 2, to_epoch, NULL},
 	{NULL}
 };

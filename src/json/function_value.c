@@ -161,15 +161,15 @@ boolean(const PhCall *call, PhValue *result)
 }
 
 const PhFunction ph_functions_value[] = {
-	{"boolean", "x", 1, 3, boolean, NULL},
-	{"get", "xs", 2, 2, get, NULL},
-	{"has", "xs", 2, 2, has, NULL},
-	{"length", "x", 1, 1, length, NULL},
-	{"not_null", "x", 1, -1, not_null, NULL},
-	{"nz", "x", 2, 2, not_null, NULL},
-	{"to_array", "x", 1, 1, to_array, NULL},
-	{"to_number", "x", 1, 1, to_number, NULL},
-	{"to_string", "x", 1, 1, to_string, NULL},
-	{"type", "x", 1, 1, type, NULL},
+	{"boolean", "x", 'b', 1, 3, boolean, NULL},
+	{"get", "xs", 'x', 2, 2, get, NULL},
+	{"has", "xs", 'b', 2, 2, has, NULL},
+	{"length", "x", 'n', 1, 1, length, NULL},
+	{"not_null", "x", 'x', 1, -1, not_null, NULL},
+	{"nz", "x", 'x', 2, 2, not_null, NULL},
+	{"to_array", "x", 'a', 1, 1, to_array, NULL},
+	{"to_number", "x", 'n', 1, 1, to_number, NULL},
+	{"to_string", "x", 's', 1, 1, to_string, NULL},
+	{"type", "x", 's', 1, 1, type, NULL},
 	{NULL}
 };

@@ -107,6 +107,12 @@ typedef struct PhUse
 
 extern const PhUse *ph_jmespath_uses(const PhExpression *expression);	/* each name once; NULL: none */
 
+/* The only kind of value that an expression has besides null; false: that cannot be told without a document. */
+extern bool ph_jmespath_kind(const PhExpression *expression, PhKind *kind);
+
+/* The value of an expression that is nothing but a literal. */
+extern bool ph_jmespath_literal(const PhExpression *expression, PhValue *value);
+
 /*
  * What an expression takes for granted about the types of what it reads, to be compared with a contract.  Paths are
  * those of PH_USE_FIELD.

@@ -186,16 +186,6 @@ follow_let(Walk *walk, const PhNode *node, Path current, const Binding *scope)
 	return follow(walk, node->left, current, &bindings[node->n - 1]);
 }
 
-static bool
-read_literal(const PhNode *node, PhValue *value)
-{
-	if (node->type == PH_NODE_LITERAL)
-		*value = *(const PhValue *) node->prepared;
-	else if (node->type == PH_NODE_STRING)
-		*value = ph_value_string(node->text, node->length);
-	return node->type == PH_NODE_LITERAL || node->type == PH_NODE_STRING;
-}
-
 /* A list that an expression makes is no field. */
 static bool
 is_field(Path path)
@@ -219,9 +209,9 @@ follow_comparison(Walk *walk, const PhNode *node, Path current, const Binding *s
 		return unknown;
 	if (is_field(left) && is_field(right))
 		assume(walk, PH_ASSUME_EQUAL, left, node)->other = right.text;
-	else if (is_field(left) && read_literal(node->right, &literal))
+	else if (is_field(left) && ph_node_literal(node->right, &literal))
 		assume(walk, PH_ASSUME_EQUAL, left, node)->literal = literal;
-	else if (is_field(right) && read_literal(node->left, &literal))
+	else if (is_field(right) && ph_node_literal(node->left, &literal))
 		assume(walk, PH_ASSUME_EQUAL, right, node)->literal = literal;
 	return unknown;
 }

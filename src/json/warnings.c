@@ -66,12 +66,24 @@ looks_like_name(const Lint *lint, const PhNode *node)
 		text[node->offset] == '-' && text[node->offset - 1] != ' ' && text[node->offset + 1] != ' ';
 }
 
-/* Only numbers have an order. */
+/* Only numbers have an order, and only they can be computed with. */
 static bool
-has_no_order(const PhNode *node)
+is_no_number(const PhNode *node)
 {
-	return node->type == PH_NODE_STRING ||
-		(node->type == PH_NODE_LITERAL && ph_value_kind(node->prepared) != PH_KIND_NUMBER);
+	PhKind		kind;
+
+	return node != NULL && ph_node_kind(node, &kind) && kind != PH_KIND_NUMBER;
+}
+
+static bool
+never_equal(const PhNode *node)
+{
+	PhKind		left;
+	PhKind		right;
+
+	return node->type == PH_NODE_COMPARE &&
+		(node->operator == PH_OPERATOR_EQUAL || node->operator == PH_OPERATOR_DIFFERENT) &&
+		ph_node_kind(node->left, &left) && ph_node_kind(node->right, &right) && left != right;
 }
 
 static bool
@@ -99,7 +111,13 @@ check_node(Lint *lint, const PhNode *node, bool rounded)
 	if (node->left != NULL && node->left->type == PH_NODE_NOT && !node->left->grouped &&
 		(node->type == PH_NODE_SUB || node->type == PH_NODE_INDEX))
 		warn(lint, node->left, "negated-name", "\"!\" binds stronger than what follows its first name", "Write !(...).");
-	if (is_ordering(node) && (has_no_order(node->left) || has_no_order(node->right)))
+	if (never_equal(node))
+		warn(lint, node, "never-equal", "the two sides are never of the same type",
+			 "Convert one of them, with number() or to_string().");
+	if ((node->type == PH_NODE_ARITHMETIC || node->type == PH_NODE_SIGN) &&
+		(is_no_number(node->left) || is_no_number(node->right)))
+		warn(lint, node, "no-number", "one side is no number, so this is always an error", "Put number() around it.");
+	if (is_ordering(node) && (is_no_number(node->left) || is_no_number(node->right)))
 		warn(lint, node, "no-order", "only numbers can be less or greater, so this is always null",
 			 "Compare numbers, or use == and !=.");
 	if (node->type == PH_NODE_ARITHMETIC && looks_like_name(lint, node))

@@ -197,6 +197,18 @@ find_variable(const PhLeaf *leaf, const Scope *scope, PhValue *part)
 	return false;
 }
 
+static void
+outline_leaf(const PhLeaf *leaf, PhValue *part)
+{
+	PhValue		literal;
+	PhKind		kind;
+
+	if (ph_jmespath_literal(leaf->expression, &literal) && literal.type != PH_VALUE_NULL)
+		ph_object_put(part, "value", &literal);
+	else if (ph_jmespath_kind(leaf->expression, &kind))
+		ph_object_put_text(part, "type", ph_kind_name(kind));
+}
+
 static bool
 outline_use(Walk *walk, const PhTemplate *node, PhValue *part)
 {
@@ -231,6 +243,9 @@ outline(Walk *walk, const PhTemplate *node, const Scope *scope, PhValue *part)
 		{
 			case PH_TEMPLATE_LITERAL:
 				ph_object_put(part, "value", &node->literal);
+				break;
+			case PH_TEMPLATE_LEAF:
+				outline_leaf(node->leaf, part);
 				break;
 			case PH_TEMPLATE_ARRAY:
 				outline_elements(walk, node, scope, part);

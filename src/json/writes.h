@@ -10,7 +10,7 @@
 /*
  * The outline, in the current memory context.  Each part is an object with "place" (mapping#pointer) and at most one of
  *	"value": this literal
- *	"type": something of this type of $type
+ *	"type": something of this type
  *	"members": an object with these, each a part; "open" is true when others may be there, too
  *	"items": an array with elements like these
  *	"any": one of these; none of them: nothing

@@ -282,8 +282,12 @@ BEGIN
             'Correct the name, add the member to a new version of the contract, or name it in the option "extra".', at;
         RETURN;
     END IF;
+    IF part ? 'any' THEN
+        RETURN QUERY SELECT f.* FROM jsonb_array_elements(part->'any') AS p, planthub.lint_alternatives(contract, root, schemas, p, at) AS f;
+        RETURN;
+    END IF;
     FOR schema IN SELECT b FROM unnest(schemas) AS s, planthub.schema_branches(root, s) AS b LOOP
-        CONTINUE WHEN schema = '{"type": "null"}';
+        CONTINUE WHEN schema = '{"type": "null"}' AND part->'value' IS DISTINCT FROM 'null';
         found := ARRAY(SELECT to_jsonb(f) FROM planthub.lint_writes(contract, root, schema, part, at) AS f);
         -- of those that do not, the one of the right type tells most
         IF best IS NULL OR found = '{}' OR best[1]->>'code' = 'output-type' THEN
