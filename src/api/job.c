@@ -76,7 +76,7 @@ planthub_job_process(PG_FUNCTION_ARGS)
 		TimestampTz due = ph_shmem_due(&slot);
 
 		if (slot.state == PH_SLOT_ENDED)
-			state = slot.ending == PH_END_IDLE ? "asleep" : "failed";
+			state = slot.failures == 0 ? "asleep" : "failed";
 		else
 			state = slot.state == PH_SLOT_STARTING ? "starting" : "running";
 		values[1] = Int32GetDatum(slot.pid);

@@ -387,7 +387,10 @@ next_start(PhSlot *slot, TimestampTz now)
 	if (slot->ending == PH_END_AGAIN || slot->ending == PH_END_STOPPED)
 		return now;
 	if (slot->ending == PH_END_IDLE)
+	{
+		slot->failures = 0;
 		return Max(1, ph_shmem_due(slot));
+	}
 	if (slot->ending == PH_END_MADE_WAY || slot->ending == PH_END_ABSENT)
 		return TimestampTzPlusMilliseconds(now, WAY_PAUSE_MS);
 	if (slot->started_at != 0 && now - slot->started_at >= HEALTHY_MS * INT64CONST(1000))

@@ -193,22 +193,24 @@ equal(job('collect:plain'), None, 'the job goes with its collector')
 # ---- rights ----
 
 hub.sql("""
+    CREATE ROLE regress_ph_other;
+    SELECT planthub.grant_access('integrator', 'regress_ph_reader');
     CREATE TABLE tried (what text, who name, session name, path text);
     CREATE FUNCTION steal() RETURNS bigint LANGUAGE plpgsql AS $$
+    DECLARE
+        try text;
     BEGIN
         INSERT INTO public.tried VALUES ('runs', current_user, session_user, current_setting('search_path'));
-        BEGIN
-            SET ROLE postgres;
-            INSERT INTO public.tried VALUES ('SET ROLE', current_user);
-        EXCEPTION WHEN OTHERS THEN
-            NULL;
-        END;
-        BEGIN
-            SET SESSION AUTHORIZATION postgres;
-            INSERT INTO public.tried VALUES ('SET SESSION AUTHORIZATION', current_user);
-        EXCEPTION WHEN OTHERS THEN
-            NULL;
-        END;
+        FOREACH try IN ARRAY ARRAY['SET ROLE postgres', 'RESET ROLE', 'SET SESSION AUTHORIZATION postgres', 'RESET SESSION AUTHORIZATION',
+            'SELECT planthub.create_job(''collect'', ''legacy'', every => ''1 h'', role => ''regress_ph_other'')',
+            'SELECT planthub.alter_job(''collect:legacy'', role => ''regress_ph_other'')'] LOOP
+            BEGIN
+                EXECUTE try;
+                INSERT INTO public.tried VALUES (try, current_user);
+            EXCEPTION WHEN insufficient_privilege OR invalid_parameter_value THEN
+                NULL;
+            END;
+        END LOOP;
         PERFORM set_config('my.mark', 'left', false), pg_advisory_lock(4711);
         RETURN 1;
     END $$;

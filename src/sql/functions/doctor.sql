@@ -8,6 +8,7 @@ DECLARE
                                    WHERE trim(l, ' "') IN ('planthub', '$libdir/planthub'));
     enabled     boolean := coalesce(current_setting('planthub.enabled', true), 'on')::boolean;
     wanted      int := coalesce(current_setting('planthub.workers', true), '1');
+    jobs        text := (SELECT p.state FROM planthub.job_process() AS p);
     running     bigint := (SELECT count(*) FROM planthub.workers());
     slots       int := current_setting('max_worker_processes');
     blocker     record;
@@ -22,6 +23,8 @@ BEGIN
         ('workers', CASE WHEN running >= wanted THEN 'ok' WHEN running > 0 OR NOT enabled THEN 'warning' ELSE 'error' END,
          format('%s of %s workers are running', running, wanted),
          CASE WHEN running < wanted THEN 'Call planthub.start(), and look into the server log for the reason.' END),
+        ('job process', CASE WHEN jobs = 'failed' THEN 'warning' ELSE 'ok' END, 'the process for jobs is ' || jobs,
+         CASE WHEN jobs = 'failed' THEN 'It could not be started, or ended unexpectedly; it is tried again. The server log says why.' END),
         ('worker processes', CASE WHEN slots >= wanted + 3 THEN 'ok' ELSE 'warning' END,
          format('max_worker_processes is %s; PlantHub needs 1, and %s for each database', slots, wanted + 1),
          CASE WHEN slots < wanted + 3 THEN 'Raise max_worker_processes and restart the server.' END),

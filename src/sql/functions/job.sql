@@ -201,7 +201,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     superuser boolean := (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = role);
 BEGIN
-    IF superuser IS NULL THEN
+    -- The code of a source that a job reads could make a job with the rights of anyone: its session is nobody's.
+    IF EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = pg_backend_pid() AND a.backend_type LIKE 'planthub%') THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = 'a job cannot make or change jobs';
+    ELSIF superuser IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('role "%s" does not exist', role),
             HINT = 'Create it with CREATE ROLE; PlantHub never creates roles.';
     ELSIF superuser THEN
