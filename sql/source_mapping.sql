@@ -107,6 +107,17 @@ SELECT planthub.create_mapping('read-anew', $m${"meter": "M8", "value": "=nz(Num
 SELECT r.* FROM planthub.inbox AS i, planthub.release_parked(i.id) AS r WHERE event_id = 't';
 SELECT event_id, outcome, attempts, mapping FROM planthub.inbox WHERE event_id = 't';
 
+-- it is as old as it was when it arrived, however often it is evaluated
+SELECT outcome, code FROM planthub.receive('{"specversion": "1.0", "id": "old", "source": "urn:mes", "type": "planthub.plant_x.read.v1", "time": "2020-01-15T10:00:00Z", "data": {"Nummer": 2}}');
+SELECT planthub.create_mapping('read-anew', $m${"meter": "M9", "value": "=nz(Nummer, `99`)"}$m$), planthub.activate_mapping('read-anew', 3);
+SELECT event_id, outcome, code, attempts, mapping FROM planthub.inbox WHERE event_id = 'old';
+SELECT planthub.reject_parked(id, 'test') FROM planthub.inbox WHERE event_id = 'old';
+-- the policy is that of the site that the document is about
+SELECT planthub.set_source_mapping('urn:erp', 'plant_x.read', 'read-in', type => 'of-sites', site_expression => 'Werk');
+SELECT outcome, code FROM planthub.receive('{"specversion": "1.0", "id": "p1", "source": "urn:erp", "type": "of-sites", "data": {"Werk": "P1", "Wert": "?"}}');
+SELECT outcome, code FROM planthub.receive('{"specversion": "1.0", "id": "p2", "source": "urn:erp", "type": "of-sites", "data": {"Werk": "P2", "Wert": "?"}}');
+SELECT planthub.reject_parked(id, 'test') FROM planthub.inbox WHERE event_id = 'p1';
+
 -- What is in use is not retired
 SELECT pg_temp.try($$SELECT planthub.retire_mapping('read-value')$$);
 SELECT pg_temp.try($$SELECT planthub.retire_mapping('read-anew')$$);
@@ -119,7 +130,7 @@ SELECT planthub.create_collector('rows', 'urn:mes', 'plant_x.free', 'public.rows
 SELECT pg_temp.try($$SELECT planthub.retire_mapping('out')$$);
 SELECT planthub.drop_collector('rows'), planthub.retire_mapping('out');
 -- a version of the site may go when there is one of the enterprise
-SELECT planthub.create_mapping('read-anew', $m${"value": 99}$m$, site => 'P1', base => 2), planthub.activate_mapping('read-anew', 1, 'P1');
+SELECT planthub.create_mapping('read-anew', $m${"value": 98}$m$, site => 'P1', base => 3), planthub.activate_mapping('read-anew', 1, 'P1');
 SELECT pg_temp.send('mes', 'u', '{}');
 SELECT planthub.retire_mapping('read-anew', 'P1');
 SELECT pg_temp.send('mes', 'v', '{}', '{"time": "2026-01-15T10:00:01+01:00"}');

@@ -20,8 +20,8 @@ CREATE OR REPLACE FUNCTION planthub.set_source_mapping(uri text, topic text, map
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    number  constant int := CASE WHEN $2 IS NOT NULL THEN coalesce($4, planthub.made_version($3, $2)) END;
-    sent_as constant text := coalesce($5, format('planthub.%s.v%s', $2, number));
+    number  int := $4;
+    sent_as text := $5;
     waiting text;
 BEGIN
     IF NOT EXISTS (SELECT FROM planthub.source AS s WHERE s.uri = $1) THEN
@@ -33,6 +33,12 @@ BEGIN
             HINT = 'Name the type under which the source sends, where the mapping tells the topic.';
     ELSIF $2 IS NOT NULL THEN
         PERFORM planthub.config_require('topic', $2);
+        IF $3 IS NULL AND $4 IS NULL THEN   -- the one that is there
+            SELECT max(m.version) INTO number FROM planthub.source_mapping AS m
+            WHERE m.uri = $1 AND m.topic = $2 AND m.type = format('planthub.%s.v%s', m.topic, m.version);
+        END IF;
+        number := coalesce(number, planthub.made_version($3, $2));
+        sent_as := coalesce(sent_as, format('planthub.%s.v%s', $2, number));
     END IF;
     IF $3 IS NOT NULL THEN
         -- retire_mapping() must see this row, or this see what it has done
@@ -91,7 +97,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     moment constant text := to_char(arrived AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 BEGIN
-    RETURN jsonb_build_object('time', moment, 'recordedtime', moment, 'partitionkey', concat('id:', event->>'id'), 'correlationid', concat('id:', event->>'id'))
+    RETURN jsonb_build_object('time', coalesce(event->>'recordedtime', moment), 'recordedtime', moment, 'partitionkey', concat('id:', event->>'id'), 'correlationid', concat('id:', event->>'id'))
         || (event - '{data_base64,datacontenttype}'::text[])
         || jsonb_build_object('type', format('planthub.%s.v%s', coalesce(s.topic, 'not.known'), coalesce(s.version, 0)),
             'dataschema', format('urn:planthub:schema:%s:%s', coalesce(s.topic, 'not.known'), coalesce(s.version, 0)), 'data', '{}'::jsonb);
@@ -243,6 +249,7 @@ BEGIN
             RETURN;
         END IF;
         m.site := place.site;
+        m.policies := m.policies || planthub.policies(m.site);
         SELECT z.timezone INTO m.timezone FROM planthub.site AS z WHERE z.code = m.site;
     END IF;
     done := planthub.translate(s.mapping, document, m.site, s.env || jsonb_build_object('received_at', to_jsonb(m.event_time), 'time', coalesce(event->'time', to_jsonb(m.event_time)),
@@ -285,7 +292,7 @@ BEGIN
     made := jsonb_build_object('partitionkey', coalesce(event->>'partitionkey', 'mo:' || (made#>>'{data,order}'), 'dlv:' || (made#>>'{data,delivery}'),
         event->>'subject', m.key)) || made;
     made := jsonb_build_object('correlationid', coalesce(event->>'correlationid', made->>'partitionkey')) || made;
-    made := planthub.foreign_envelope(event, s, m.event_time) || made;
+    made := planthub.foreign_envelope(event, s, m.sent_at) || made;
     violations := planthub.check_envelope(made);
     IF violations IS NOT NULL THEN
         violations := (SELECT array_agg(ROW('MAPPING_FAILED', '/data', format('The mapping makes an event that is not good: at "%s", %s.', v.pointer, rtrim(v.detail, '.')),
@@ -333,8 +340,8 @@ $$;
 COMMENT ON FUNCTION planthub.make_canonical(jsonb, planthub.source_mapping, planthub.inbound) IS 'Internal: makes the data of another system what the contract of the topic wants';
 
 -- An event that waits must not miss an entry that is made at this moment, see evaluate_or_park(), nor another version of
--- its mapping.  outcome null:
--- another transaction is working on its ordering key.  earlier: an event that has told the same fact.
+-- its mapping.  outcome null: another transaction is working on its ordering key.  earlier: an event that has told the same
+-- fact.
 CREATE OR REPLACE FUNCTION planthub.evaluate_event(event jsonb, INOUT m planthub.inbound, s planthub.source_mapping, hash bytea, waived text[], patience int,
     OUT outcome text, OUT code text, OUT report jsonb, OUT mapping text, OUT key text, OUT earlier bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -420,7 +427,7 @@ DECLARE
     made record;
 BEGIN
     s.mapping := mapping;
-    made := planthub.open_foreign(i.event, s, i.event_time);
+    made := planthub.open_foreign(i.event, s, i.received_at);
     m := made.m;
     IF made.violations IS NULL THEN
         made := planthub.make_canonical(i.event, s, m);

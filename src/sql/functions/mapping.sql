@@ -385,7 +385,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('planthub.mapping ' || $1, 0));
     UPDATE planthub.mapping AS x SET status = 'retired' WHERE x.name = $1 AND x.site = $2 AND x.status = 'active';
     PERFORM planthub.config_require_unused('mapping', $1, 'routes, sources or collectors',
-        (SELECT string_agg(r.code, ', ' ORDER BY r.code) FROM planthub.mapping_references($1) AS r
+        (SELECT string_agg(DISTINCT r.code, ', ' ORDER BY r.code) FROM planthub.mapping_references($1) AS r
          WHERE NOT EXISTS (SELECT FROM planthub.mapping AS x WHERE x.name = $1 AND x.status = 'active'
                            AND (x.site IN ('*', r.site) OR starts_with(r.site, x.site || '/')))));
     PERFORM planthub.mapping_verify($1, 'retire');

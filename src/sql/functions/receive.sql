@@ -209,7 +209,7 @@ BEGIN
             found := planthub.check_source(i.event, m);
         ELSE
             s := planthub.source_mapping_of(i.event);
-            found := planthub.open_foreign(i.event, s, i.event_time);
+            found := planthub.open_foreign(i.event, s, i.received_at);
         END IF;
         m := found.m;
         m.id := i.id;
@@ -384,7 +384,7 @@ BEGIN
     m.id := nextval('planthub.message_id_seq');
     checked := planthub.evaluate_event(event, m, opened.s, hash, '{}', -1);
     IF checked.earlier IS NOT NULL THEN
-        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_copy(checked.m, event, hash, checked, checked.earlier) AS s;
+        SELECT s.* INTO outcome, code, message_id, violations FROM planthub.receive_copy(checked.m, event, hash, checked, checked.earlier, checked.mapping) AS s;
         RETURN;
     END IF;
     SELECT s.* INTO outcome, code, message_id, violations
@@ -429,7 +429,7 @@ $$;
 COMMENT ON FUNCTION planthub.receive_again(planthub.inbound, jsonb, planthub.source_mapping, text, bytea, record) IS 'Internal: an event whose identity is known already';
 
 -- The first one counts; what says something else under its name is kept beside it.
-CREATE OR REPLACE FUNCTION planthub.receive_copy(m planthub.inbound, event jsonb, hash bytea, verdict record, earlier bigint,
+CREATE OR REPLACE FUNCTION planthub.receive_copy(m planthub.inbound, event jsonb, hash bytea, verdict record, earlier bigint, mapping text DEFAULT NULL,
     OUT outcome text, OUT code text, OUT message_id bigint, OUT violations jsonb)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -439,14 +439,14 @@ BEGIN
     ELSE
         m.id := coalesce(m.id, nextval('planthub.message_id_seq'));
         message_id := m.id;
-        PERFORM planthub.store_event(m, event, NULL, hash, false, verdict);
+        PERFORM planthub.store_event(m, event, NULL, hash, false, verdict, mapping);
     END IF;
     outcome := verdict.outcome;
     code := verdict.code;
     violations := verdict.report;
 END
 $$;
-COMMENT ON FUNCTION planthub.receive_copy(planthub.inbound, jsonb, bytea, record, bigint) IS 'Internal: an event that says again, or otherwise, what an earlier one has said';
+COMMENT ON FUNCTION planthub.receive_copy(planthub.inbound, jsonb, bytea, record, bigint, text) IS 'Internal: an event that says again, or otherwise, what an earlier one has said';
 
 -- Cases: what waits too long, by root cause.
 
