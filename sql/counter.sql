@@ -127,6 +127,15 @@ SELECT state, code, retry_at FROM planthub.count_status WHERE order_no = 'B';
 SELECT planthub.set_policy('P1', 'over_confirmation', 'warn');
 SELECT pg_temp.confirm('P1', '2026-01-16T16:00Z');
 SELECT code, key, closed_at IS NULL FROM planthub."case";
+-- What is refused anew leaves the confirmation before it as it was, in the ledger and in what was published.
+SELECT planthub.set_policy('P1', 'over_confirmation', 'reject'), planthub.set_counter('P1', 'M2-P1', 'redo', 'rework', 'WC-P1');
+SELECT pg_temp.total('P1', 'M2', 'redo', '2026-01-16T04:00Z', 0, 0), pg_temp.total('P1', 'M2', 'redo', '2026-01-16T09:00Z', 4, 0);
+SELECT pg_temp.confirm('P1', '2026-01-16T16:00Z');
+SELECT pg_temp.ledger('P1', 'B'), (SELECT count(*) FROM planthub.message WHERE topic = 'production.confirmation_reversed' AND data->>'confirmation_id' LIKE 'P1/B/%');
+SELECT counted_yield, counted_rework, confirmed_yield, confirmed_rework, state FROM planthub.count_status WHERE order_no = 'B';
+SELECT planthub.set_policy('P1', 'over_confirmation', 'warn'), planthub.drop_counter('P1', 'M2-P1', 'redo');
+SELECT pg_temp.confirm('P1', '2026-01-16T17:00Z');
+SELECT pg_temp.ledger('P1', 'B'), (SELECT count(*) FROM planthub.message WHERE topic = 'production.confirmation_reversed' AND data->>'confirmation_id' LIKE 'P1/B/%');
 
 -- What waits is withdrawn when counts change; what a person has refused stays refused until they do.
 SELECT pg_temp.release('P1', 'C', '1000'), pg_temp.work('P1', 'started', 'C', '2026-01-17T05:00Z'), planthub.set_policy('P1', 'late_event_limit_h', '1');
