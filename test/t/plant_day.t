@@ -172,8 +172,9 @@ calm.sql.close()
 calm.connect()
 
 # A system takes only what it understands.
-for path, body, status in (('/orders', {'AUFNR': '1000123'}, 422), ('/idocs', {'orderNo': '1000123'}, 404)):
-    request = urllib.request.Request(day.mes.url + path, json.dumps(body).encode(), {'Content-Type': 'application/json', 'Idempotency-Key': f'"{path}"'})
+for path, kind, body, status in (('/orders', 'json', '{"AUFNR": "1000123"}', 422), ('/orders', 'json', '[1]', 422), ('/b2mml', 'xml', '<Order/>', 422),
+                                 ('/b2mml', 'xml', '<Order', 422), ('/idocs', 'json', '{"orderNo": "1000123"}', 404)):
+    request = urllib.request.Request(day.mes.url + path, body.encode(), {'Content-Type': f'application/{kind}'})
     try:
         got = urllib.request.urlopen(request).status
     except urllib.error.HTTPError as error:
