@@ -18,8 +18,8 @@ OPEN = "SELECT count(*) FROM planthub.delivery_status WHERE state NOT IN ('deliv
 class System:
     """A program that plays one system: test/peers/plant.  It keeps its port and its files when it is started again."""
 
-    def __init__(self, role, folder, database, as_role=None):
-        self.role, self.database, self.as_role = role, database, as_role or role
+    def __init__(self, role, folder, database, as_role=None, delay=0):
+        self.role, self.database, self.as_role, self.delay = role, database, as_role or role, delay
         self.record, self.journal, self.log = (folder / f'{role}.{what}' for what in ('received', 'journal', 'log'))
         self.record.touch()
         self.port, self.control_port = (int(shell('ph_free_port')) for _ in range(2))
@@ -33,7 +33,7 @@ class System:
 
     def start(self):
         self.process = subprocess.Popen(
-            ['test/peers/plant', '--port', str(self.port), '--control', str(self.control_port), '--script', f'demo/systems/{self.role}.json',
+            ['test/peers/plant', '--delay', str(self.delay), '--port', str(self.port), '--control', str(self.control_port), '--script', f'demo/systems/{self.role}.json',
              '--record', self.record, '--journal', self.journal, '--behaviour', 'sap' if self.role == 'erp' else 'ok',
              '--database', f'host={os.environ["PGHOST"]} port={os.environ["PGPORT"]} user={self.as_role} dbname={self.database} connect_timeout=5'],
             stdout=subprocess.PIPE, stderr=self.log.open('a'), text=True)
@@ -84,12 +84,12 @@ def identity(request):
 
 
 class Day:
-    """All systems of one plant, around one database."""
+    """All systems of one plant, around one database.  delay: milliseconds until they answer."""
 
-    def __init__(self, hub, folder):
+    def __init__(self, hub, folder, delay=0):
         folder.mkdir(exist_ok=True)
         self.hub, self.folder = hub, folder
-        self.systems = {role: System(role, folder, hub.database, 'supplier' if role == 'office' else None) for role in ROLES}
+        self.systems = {role: System(role, folder, hub.database, 'supplier' if role == 'office' else None, delay) for role in ROLES}
         hub.sql('\n'.join([*(rf'\set {role} {system.url}' for role, system in self.systems.items()), r'\i demo/plant.sql']))
 
     def __getattr__(self, role):
@@ -109,12 +109,12 @@ class Day:
     def at_rest(self):
         """Whether nothing is under way: every report has its answer, every delivery its end, and that at the same time.  What a
         delivery leads to is in a journal before it ends, what a report leads to is delivered only after it was answered."""
-        before = [system.control() for system in self.systems.values()]
         try:
+            before = [system.control() for system in self.systems.values()]
             still = self.hub.sql(OPEN) == '0'
-        except RuntimeError:
-            return False        # the server is just starting
-        after = [system.control() for system in self.systems.values()]
+            after = [system.control() for system in self.systems.values()]
+        except (RuntimeError, OSError):
+            return False        # the server or a system is just starting
         return still and all(a['unanswered'] == b['unanswered'] == 0 and a['reports'] == b['reports'] for a, b in zip(before, after))
 
     def quiet(self, limit=LIMIT):

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """The days of the reference scenario through workers and systems that are programs of their own: each gets what concerns it in its
-own words over HTTP, and answers by calling in.  Then once more, while systems, a worker and the server are killed."""
+own words over HTTP, and answers by calling in.  Then once more, while systems, a worker and the server are killed; and while
+anything is killed at random, as often as PH_STORMS says."""
 
 import json
 import os
+import random
+import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -39,16 +43,18 @@ ARRIVED = {
 MAPPED = [('mes', '/orders', 'mes-order', 'erp-0001'), ('wms', '/tasks', 'wms-pick', 'erp-0001'), ('qms', '/inspections', 'qms-inspection', 'wms-0103'),
           ('eam', '/requests', 'eam-request', 'mes-0301'), ('erp', '/A_MaterialDocumentHeader', 'sap-purchase-receipt', 'wms-0103'),
           ('erp', '/A_MaterialDocumentHeader', 'sap-accepted', 'qms-0101'), ('erp', '/A_MaterialDocumentHeader', 'sap-sample', 'qms-0101')]
+STORMS = int(os.environ.get('PH_STORMS', '1'))
+SEED = int(os.environ.get('PH_SEED', '1'))
 ADDED = {'movements', 'posting_date'}       # members that the hub adds to a confirmation
 
 
 class Plant:
     """A day's systems, their database, and what is checked about them."""
 
-    def __init__(self, name):
+    def __init__(self, name, delay=0):
         self.name = name
         self.hub = hub.sibling(name)
-        self.day = Day(self.hub, work / name)
+        self.day = Day(self.hub, work / name, delay)
         self.sql = None
         self.connect()
         equal(self.day.stocktaking(), [], f'{name}: ERP and WMS report what there is, and all of it is applied')
@@ -149,7 +155,7 @@ class Plant:
 
 # -- a calm day ------------------------------------------------------------------------------------------------------------
 
-hub = Hub()
+hub = Hub('max_worker_processes = 20')
 calm = Plant('calm')
 day = calm.day
 
@@ -244,20 +250,20 @@ equal(calm.sql.rows("SELECT p.state FROM planthub.posting AS p JOIN planthub.pos
 
 # -- the same with everything killed on the way ----------------------------------------------------------------------------
 
-storm = Plant('storm')
-day = storm.day
+stormy = Plant('storm')
+day = stormy.day
 
 
 def waits(role, table):
     """How many reports of a system wait for a lock of a table."""
-    return storm.hub.sql("SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
+    return stormy.hub.sql("SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) "
                          f"WHERE NOT l.granted AND l.relation = 'planthub.{table}'::regclass AND a.usename = '{role}'")
 
 
 def hold_up(table):
     """Nobody can write into a table until this session commits."""
-    session = storm.hub.session(f'BEGIN; LOCK TABLE planthub.{table} IN EXCLUSIVE MODE;')
-    eventually(lambda: storm.hub.sql(f"SELECT count(*) FROM pg_locks WHERE relation = 'planthub.{table}'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
+    session = stormy.hub.session(f'BEGIN; LOCK TABLE planthub.{table} IN EXCLUSIVE MODE;')
+    eventually(lambda: stormy.hub.sql(f"SELECT count(*) FROM pg_locks WHERE relation = 'planthub.{table}'::regclass AND mode = 'ExclusiveLock' AND granted"), '1',
                f'storm: table {table} is held up')
     return session
 
@@ -265,7 +271,7 @@ def hold_up(table):
 def is_up(query='SELECT true'):
     """Whether the server answers, and says true."""
     try:
-        return storm.hub.sql(query) == 't'
+        return stormy.hub.sql(query) == 't'
     except RuntimeError:
         return False
 
@@ -273,10 +279,10 @@ def is_up(query='SELECT true'):
 day.wms.kill()
 day.erp.say('erp-0001')
 eventually(lambda: day.mes.answers('mes-0001'), [('applied', None)], 'storm: the MES accepts the order while the WMS is down')
-worker = storm.sql.value("SELECT pid FROM planthub.workers() LIMIT 1")
+worker = stormy.sql.value("SELECT pid FROM planthub.workers() LIMIT 1")
 shell(f'kill -9 {worker}')
 ok(soon(lambda: is_up(f'SELECT bool_and(pid <> {worker}) FROM planthub.workers()')), 'storm: the worker is killed, and there is another one')
-storm.connect()
+stormy.connect()
 
 # The MES dies while the hub writes its confirmation: nobody gets the answer.
 lock = hold_up('confirmation')
@@ -285,7 +291,7 @@ eventually(lambda: waits('mes', 'confirmation'), '1', 'storm: the WMS is back an
 day.mes.kill()
 lock.stdin.write('COMMIT;\n')
 lock.stdin.flush()
-eventually(lambda: storm.hub.sql("SELECT outcome FROM planthub.inbox WHERE event_id = 'mes-0003' AND owns"), 'applied', 'storm: it is applied, but the MES is dead')
+eventually(lambda: stormy.hub.sql("SELECT outcome FROM planthub.inbox WHERE event_id = 'mes-0003' AND owns"), 'applied', 'storm: it is applied, but the MES is dead')
 
 # The server dies while the ERP creates the delivery: the transaction is lost, the ERP sends it again.
 lock = hold_up('shipment')
@@ -295,19 +301,19 @@ eventually(lambda: day.mes.answers('mes-0003')[:1], [('ignored', 'DUPLICATE_IGNO
 eventually(lambda: waits('erp', 'shipment'), '1', 'storm: the goods are made, the ERP creates a delivery')
 shell(f'ph_kill {work}; ph_start {work}')
 ok(soon(is_up), 'storm: the server is killed, and starts again')
-storm.connect()
+stormy.connect()
 eventually(lambda: day.erp.answers('erp-0002'), [('applied', None)], 'storm: what was lost with the server is sent again')
 ok(any(report['failed'] for report in day.erp.reports() if report['event']['id'] == 'erp-0002'), 'storm: because it had no answer')
 
 # SAP acknowledges the goods issue before it has answered the request for it.
 eventually(lambda: day.erp.answers('erp-ack-80001234'), [('applied', None)], 'storm: SAP acknowledges the goods issue')
-equal(storm.sql.rows("SELECT d.state, p.state FROM planthub.delivery_status AS d LEFT JOIN planthub.posting_status AS p USING (delivery_id) WHERE d.endpoint = 'sap-goods-issues'"),
+equal(stormy.sql.rows("SELECT d.state, p.state FROM planthub.delivery_status AS d LEFT JOIN planthub.posting_status AS p USING (delivery_id) WHERE d.endpoint = 'sap-goods-issues'"),
       [['in_flight', 'posted']], 'storm: which is posted although nobody knows yet that it was delivered')
 day.erp.control(release=True)
 day.quiet()
-storm.check('main', after_main(State(storm.sql)))
-storm.check('main', figures_after_main(storm.sql))
-storm.check('downtime', after_downtime(storm.sql))
+stormy.check('main', after_main(State(stormy.sql)))
+stormy.check('main', figures_after_main(stormy.sql))
+stormy.check('downtime', after_downtime(stormy.sql))
 
 # SAP and the QMS die with requests in their hands.
 day.erp.control(behaviour='hold')
@@ -317,13 +323,13 @@ day.erp.kill()
 day.qms.kill()
 day.erp.start()
 day.qms.start()
-storm.finish_days()
+stormy.finish_days()
 
-storm.check_arrivals()
-storm.check_sap()
-storm.check_order()
-storm.check_postings()
-lines = State(storm.sql).differences(State(calm.connect()))
+stormy.check_arrivals()
+stormy.check_sap()
+stormy.check_order()
+stormy.check_postings()
+lines = State(stormy.sql).differences(State(calm.connect()))
 ok(not lines, 'storm: in the end everything is as after the calm day', *lines)
 
 
@@ -332,13 +338,74 @@ def told(plant):
     return Counter((role, path, event, json.dumps(request['data'], sort_keys=True)) for role, path, event, request in plant.requests())
 
 
-equal([*(told(storm) - told(calm)), *(told(calm) - told(storm))], [], 'storm: every system was told the same')
+equal([*(told(stormy) - told(calm)), *(told(calm) - told(stormy))], [], 'storm: every system was told the same')
 bodies = {}
 for role, system in day.systems.items():
     for request in system.received():
         bodies.setdefault((role, request['headers']['idempotency-key']), []).append(request['body'])
 equal([key for key, came in bodies.items() if len(set(came)) > 1], [], 'storm: what came again came with the same body')
 ok(any(len(came) > 1 for came in bodies.values()), 'storm: something came again')
+
+# -- the same with anything killed at any time -----------------------------------------------------------------------------
+
+class Storm(threading.Thread):
+    """Kills systems, sessions, workers and the server of a plant at random until it is told to stop."""
+
+    def __init__(self, plant, seed):
+        super().__init__(daemon=True)
+        self.plant, self.chance, self.over, self.victims = plant, random.Random(seed), threading.Event(), []
+
+    def run(self):
+        while not self.over.wait(self.chance.uniform(0.02, 0.4)):
+            victim = self.chance.choice(['worker', 'server', 'session', 'session', *self.plant.day.systems, *self.plant.day.systems])
+            self.victims.append(victim)
+            try:
+                self.kill(victim)
+            except (RuntimeError, OSError):
+                pass            # it was dead already, or the server is just starting
+
+    def kill(self, victim):
+        if victim == 'worker':
+            for worker in self.plant.hub.sql('SELECT pid FROM planthub.workers()').split():
+                os.kill(int(worker), signal.SIGKILL)
+        elif victim == 'session':
+            self.plant.hub.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres' ORDER BY random() LIMIT 1")
+        elif victim == 'server':
+            shell(f'ph_kill {work}; ph_start {work}')
+        else:
+            self.plant.day.systems[victim].kill()
+            self.plant.day.systems[victim].start()
+
+
+def insist(system, *reports):
+    """Tells a system what to report until it has understood."""
+    def told():
+        try:
+            return system.say(*reports) is None
+        except OSError:
+            return False
+    if not soon(told):
+        raise RuntimeError(f'{system.role} does not listen')
+
+
+for number in range(SEED, SEED + STORMS):
+    name = f'storm{number}'
+    plant = Plant(name, delay=60)
+    storm = Storm(plant, number)
+    storm.start()
+    for role, report in (('erp', 'erp-0001'), ('office', 'sup7-0001'), ('erp', 'erp-0200'), ('qms', 'qms-0201'), ('qms', 'qms-0202')):
+        insist(plant.day.systems[role], report)
+        plant.day.quiet()
+    storm.over.set()
+    storm.join()
+    plant.day.quiet()
+    plant.connect()
+    print(f'# {name}: killed {" ".join(storm.victims)}')
+    lines = State(plant.sql).differences(State(calm.connect())) + unbalanced(plant.sql)
+    ok(not lines, f'{name}: in the end everything is as after the calm day', *lines)
+    equal([*(told(plant) - told(calm)), *(told(calm) - told(plant))], [], f'{name}: every system was told the same')
+    plant.check_order()
+    plant.check_postings()
 
 # -- an order in the words of SAP ------------------------------------------------------------------------------------------
 
@@ -360,5 +427,5 @@ equal([request['data'] for request in day.wms.received('/tasks') if request['dat
       [{**expect['wms'], 'pickOrder': f'PK-1000125-{version}', 'reference': '1000125'}], 'and the WMS in those of the WMS')
 
 equal(calm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'calm: nothing is left')
-equal(storm.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'storm: nothing is left')
+equal(stormy.hub.sql('SELECT planthub.status()').splitlines()[-1].split()[1:3], ['0', 'open'], 'storm: nothing is left')
 finish()
