@@ -167,3 +167,11 @@ SELECT pg_temp.try($$SELECT planthub.set_source('urn:x', 'none')$$);
 SELECT pg_temp.try($$SELECT planthub.drop_source('urn:x')$$);
 SELECT planthub.drop_source('urn:mes');
 SELECT pg_temp.send(pg_temp.event('mes', 'n6', 'plant.noted', '{"text": "c"}'));
+
+-- What was refused and is sent again after the same fact has come under another id
+CREATE FUNCTION pg_temp.adjusted(id text, document text, delta text) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.send(pg_temp.event('wms', id, 'inventory.adjusted', jsonb_build_object('document', document, 'line', '1', 'item', 'SCREW', 'location', 'BIN',
+        'delta', jsonb_build_object('value', delta, 'uom', 'C62'), 'reason', 'x')))
+$$;
+SELECT pg_temp.adjusted('again 1', 'R', '-1000');
+SELECT pg_temp.adjusted('again 2', 'S', '2000'), pg_temp.adjusted('again 3', 'R', '-1000'), pg_temp.adjusted('again 1', 'R', '-1000');

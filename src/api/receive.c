@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -235,14 +236,21 @@ lock_event(Opening *opening)
 	Datum		key = opening->inbound.values[EVENT_KEY];
 	Datum		order_no;
 	Datum		order_key;
+	int			order;
 
-	if (has_key)
-		(void) ph_publish_lock_key(site, DatumGetTextPP(key), true);
 	if (!ph_member_text(&opening->data->root, "order", &order_no))
+	{
+		if (has_key)
+			(void) ph_publish_lock_key(site, DatumGetTextPP(key), true);
 		return;
+	}
 	order_key = CStringGetTextDatum(psprintf("mo:%s", TextDatumGetCString(order_no)));
-	if (!has_key || !ph_text_equal(key, order_key))
-		(void) ph_publish_lock_key(site, DatumGetTextPP(order_key), true);
+	order = has_key ? DatumGetInt32(DirectFunctionCall2Coll(bttextcmp, C_COLLATION_OID, key, order_key)) : 0;
+	if (order < 0)
+		(void) ph_publish_lock_key(site, DatumGetTextPP(key), true);
+	(void) ph_publish_lock_key(site, DatumGetTextPP(order_key), true);
+	if (order > 0)
+		(void) ph_publish_lock_key(site, DatumGetTextPP(key), true);
 }
 
 static bool
@@ -456,20 +464,27 @@ planthub_bring(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (ph_sql_run(&release, arguments, NULL, SPI_OK_UPDATE) > 0)
+	if (ph_sql_run_latest(&release, arguments, NULL, SPI_OK_UPDATE) > 0)
 		note_released();
 	SPI_finish();
 	PG_RETURN_BOOL(true);
 }
 
-/* Whether others have left released events behind because this transaction had their key. */
+/*
+ * Whether others have left released events behind because this transaction had their key.  One that has a snapshot for
+ * good leaves them to others, for what it parks itself is due, too.
+ */
 static bool
 has_left_behind(void)
 {
 	static const char *const columns[] = {NULL};
-	PhSearch   *due = ph_search_open("parked", "parked_due", 0, columns, GetTransactionSnapshot());
-	bool		found = ph_search_first(due, NULL);
+	PhSearch   *due;
+	bool		found;
 
+	if (IsolationUsesXactSnapshot())
+		return false;
+	due = ph_search_open("parked", "parked_due", 0, columns, GetTransactionSnapshot());
+	found = ph_search_first(due, NULL);
 	ph_search_close(due);
 	return found;
 }

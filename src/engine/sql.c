@@ -7,11 +7,12 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "engine/sql.h"
 
-uint64
-ph_sql_run(PhStatement *statement, Datum *values, const char *nulls, int expect)
+static uint64
+run(PhStatement *statement, Datum *values, const char *nulls, Snapshot snapshot, int expect)
 {
 	int			code;
 
@@ -21,10 +22,22 @@ ph_sql_run(PhStatement *statement, Datum *values, const char *nulls, int expect)
 		if (statement->plan == NULL || SPI_keepplan(statement->plan) != 0)
 			elog(ERROR, "could not prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
 	}
-	code = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+	code = SPI_execute_snapshot(statement->plan, values, nulls, snapshot, InvalidSnapshot, false, true, 0);
 	if (code != expect)
 		elog(ERROR, "unexpected result of \"%s\": %s", statement->sql, SPI_result_code_string(code));
 	return SPI_processed;
+}
+
+uint64
+ph_sql_run(PhStatement *statement, Datum *values, const char *nulls, int expect)
+{
+	return run(statement, values, nulls, InvalidSnapshot, expect);
+}
+
+uint64
+ph_sql_run_latest(PhStatement *statement, Datum *values, const char *nulls, int expect)
+{
+	return run(statement, values, nulls, GetLatestSnapshot(), expect);
 }
 
 Datum

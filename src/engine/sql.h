@@ -18,6 +18,9 @@ typedef struct PhStatement
 /* Runs it between SPI_connect and SPI_finish of the caller; expect is the SPI_OK_ code. Returns the number of rows. */
 extern uint64 ph_sql_run(PhStatement *statement, Datum *values, const char *nulls, int expect);
 
+/* The same, seeing and changing what is committed now, also in a transaction that has a snapshot for good. */
+extern uint64 ph_sql_run_latest(PhStatement *statement, Datum *values, const char *nulls, int expect);
+
 /* Columns of row i of the last result; false/0 for null. */
 extern int64 ph_sql_int64(uint64 row, int column);
 extern int	ph_sql_int32(uint64 row, int column);

@@ -48,15 +48,27 @@ CREATE OR REPLACE FUNCTION planthub.lock_key(site text, key text, patience int) 
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_lock_key';
 COMMENT ON FUNCTION planthub.lock_key(text, text, int) IS 'Internal: locks an ordering key until the end of the transaction; patience: how many milliseconds it waits, negative: as long as it takes';
 
--- Senders choose ordering keys; what is about one order must not run side by side whatever they chose.
+-- Senders choose ordering keys; what is about one order must not run side by side whatever they chose.  Two keys are
+-- locked in one order, for the key of one event may name the order of the other.
 CREATE OR REPLACE FUNCTION planthub.lock_event(site text, key text, order_no text, patience int) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN planthub.lock_key(site, key, patience)
-        AND (order_no IS NULL OR key = 'mo:' || order_no OR planthub.lock_key(site, 'mo:' || order_no, patience));
+    IF order_no IS NULL OR key = 'mo:' || order_no THEN
+        RETURN planthub.lock_key(site, key, patience);
+    END IF;
+    RETURN planthub.lock_key(site, least(key COLLATE "C", 'mo:' || order_no), patience)
+        AND planthub.lock_key(site, greatest(key COLLATE "C", 'mo:' || order_no), patience);
 END
 $$;
 COMMENT ON FUNCTION planthub.lock_event(text, text, text, int) IS 'Internal: locks the ordering key of an event, and the order that it names';
+
+CREATE OR REPLACE FUNCTION planthub.has_old_snapshot() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
+END
+$$;
+COMMENT ON FUNCTION planthub.has_old_snapshot() IS 'Internal: whether this transaction sees to its end what was there at its beginning';
 
 CREATE OR REPLACE FUNCTION planthub.call_effect(function text, event planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_call_effect';

@@ -57,19 +57,20 @@ DECLARE
 BEGIN
     SELECT i.id, i.hash, i.outcome, true AS same_id INTO other FROM planthub.inbox AS i
     WHERE i.source = m.source AND i.event_id = m.event_id AND i.owns;
-    IF NOT FOUND THEN
+    earlier := other.id;
+    again := other.outcome = 'rejected' AND other.hash = hash;  -- nothing came of it: whoever sends it again wants it checked again
+    IF earlier IS NULL OR again THEN
         SELECT i.id, i.hash, i.outcome, false AS same_id INTO other FROM planthub.inbox AS i
         WHERE i.source = m.source AND i.topic = m.topic AND i.business_key = check_duplicate.business_key;
         IF NOT FOUND THEN
             RETURN;
         END IF;
+        again := false;
+        earlier := other.id;
     END IF;
-    earlier := other.id;
     IF other.hash <> hash THEN
         violations := planthub.violation('DUPLICATE_CONFLICT', CASE WHEN other.same_id THEN '/id' ELSE '/data' END,
             format('Event %s has the same %s and another content.', other.id, CASE WHEN other.same_id THEN 'source and id' ELSE 'business key' END));
-    ELSIF other.same_id AND other.outcome = 'rejected' THEN
-        again := true;  -- nothing came of it: whoever sends it again wants it checked again
     ELSE
         violations := planthub.violation('DUPLICATE_IGNORED', CASE WHEN other.same_id THEN '/id' ELSE '/data' END,
             format('It is event %s, which was %s.', other.id, replace(other.outcome, '_', ' ')));
@@ -119,16 +120,18 @@ END
 $$;
 COMMENT ON FUNCTION planthub.store_event(planthub.inbound, jsonb, text, bytea, boolean, record, text, text, text, bigint, jsonb) IS 'Internal: writes the event into the inbox';
 
+-- A transaction that has its snapshot for good cannot see what came meanwhile; then somebody else looks at once.
 CREATE OR REPLACE FUNCTION planthub.park(m planthub.inbound, code text, kind text, key text, waived text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    old_snapshot constant boolean := planthub.has_old_snapshot();
     late_at timestamptz := clock_timestamp() + (m.policies->>'park_ttl_min')::numeric * interval '1 min';
 BEGIN
-    INSERT INTO planthub.parked AS p (message_id, site, kind, key, code, since, event_time, case_at, waived)
+    INSERT INTO planthub.parked AS p (message_id, site, kind, key, code, since, event_time, case_at, due, waived)
     VALUES (m.id, m.site, coalesce(kind, 'decision'), coalesce(key, m.id::text), code, clock_timestamp(), m.event_time,
-        late_at, waived)
-    ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET site = excluded.site, kind = excluded.kind, key = excluded.key, code = excluded.code, due = false;
-    PERFORM planthub.wake_jobs(late_at);
+        late_at, old_snapshot, waived)
+    ON CONFLICT ON CONSTRAINT parked_pkey DO UPDATE SET site = excluded.site, kind = excluded.kind, key = excluded.key, code = excluded.code, due = excluded.due;
+    PERFORM planthub.wake_jobs(CASE WHEN old_snapshot THEN clock_timestamp() ELSE late_at END);
 END
 $$;
 COMMENT ON FUNCTION planthub.park(planthub.inbound, text, text, text, text[]) IS 'Internal: lets an event wait';
@@ -179,7 +182,7 @@ END
 $$;
 COMMENT ON FUNCTION planthub.evaluate_or_park(planthub.inbound, text[]) IS 'Internal: evaluates an event and lets it wait when it has to';
 
--- Evaluates a parked event again.  false: another transaction is working on its ordering key.
+-- Evaluates a parked event again.  false: this transaction cannot, because another one is working on its ordering key.
 CREATE OR REPLACE FUNCTION planthub.retry_parked(p planthub.parked) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -191,6 +194,9 @@ DECLARE
     known text;
 BEGIN
     SELECT * INTO i FROM planthub.inbox AS x WHERE x.id = p.message_id;
+    IF i.id IS NULL THEN
+        RETURN false;       -- it arrived after the snapshot of this transaction was taken
+    END IF;
     -- Who has the key may be waiting for what this transaction has locked: it is left to that one then, which looks for
     -- released events when it is done.
     IF NOT planthub.lock_event(i.site, i.key, i.event#>>'{data,order}', 200) THEN
@@ -222,7 +228,7 @@ BEGIN
             found := planthub.judge(m, found.violations);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        IF SQLSTATE ~ '^(25|40|53|57|58)' OR SQLSTATE = '55P03' THEN
+        IF SQLSTATE ~ '^(25|40|53|57|58)' OR SQLSTATE = '55P03' OR SQLSTATE = '23505' AND planthub.has_old_snapshot() THEN
             RAISE;      -- it is the transaction that failed
         END IF;
         found := planthub.judge(m, planthub.violation(CASE WHEN SQLSTATE ~ '^22' THEN 'SCHEMA_INVALID' ELSE 'PROCESSING_FAILED' END, '/data',
@@ -261,6 +267,7 @@ DECLARE
     next planthub.parked;
     busy bigint[] := '{}';
     n    int := 0;
+    old_snapshot constant boolean := planthub.has_old_snapshot();
 BEGIN
     WHILE at_most IS NULL OR n + cardinality(busy) < at_most LOOP
         SELECT * INTO next FROM planthub.parked AS p WHERE p.due AND p.message_id <> ALL (busy)
@@ -268,9 +275,9 @@ BEGIN
         EXIT WHEN NOT FOUND;
         IF planthub.retry_parked(next) THEN
             n := n + 1;
-        ELSE
-            busy := busy || next.message_id;
+            CONTINUE WHEN NOT old_snapshot;
         END IF;
+        busy := busy || next.message_id;
     END LOOP;
     IF busy <> '{}' THEN
         PERFORM planthub.wake_jobs(clock_timestamp());  -- they stay due: the job release takes them later
@@ -329,6 +336,13 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded OR check_violation OR no
         RAISE;
     END IF;
     SELECT r.* INTO outcome, code, message_id, violations FROM planthub.refuse_event(event, SQLSTATE, SQLERRM) AS r;
+WHEN unique_violation THEN
+    -- Another sender has written the same at this moment: now it is there to be seen, unless the snapshot is older.
+    IF planthub.has_old_snapshot() THEN
+        RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'could not serialize access due to concurrent events',
+            DETAIL = SQLERRM, HINT = 'Send the event again.';
+    END IF;
+    SELECT r.* INTO outcome, code, message_id, violations FROM planthub.receive_closely(event) AS r;
 END
 $$;
 COMMENT ON FUNCTION planthub.receive(jsonb) IS
