@@ -53,14 +53,17 @@ push_text(JsonbParseState **state, const char *name, Datum value, bool isnull)
 }
 
 static void
-push_quantity(JsonbParseState **state, const char *name, Datum value, Datum uom)
+push_quantity(JsonbParseState **state, const char *name, const PhLine *line, int qty, int uom)
 {
-	char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, value)));
+	char	   *digits;
 
+	if (line->nulls[qty])
+		return;
+	digits = DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, line->values[qty])));
 	push_key(state, name);
 	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	push_text(state, "value", CStringGetTextDatum(digits), false);
-	push_text(state, "uom", uom, false);
+	push_text(state, "uom", line->values[uom], line->nulls[uom]);
 	(void) pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
@@ -77,8 +80,8 @@ push_line(JsonbParseState **state, const PhLine *line)
 	push_text(state, "from", values[LINE_FROM], nulls[LINE_FROM]);
 	push_text(state, "to", values[LINE_TO], nulls[LINE_TO]);
 	push_text(state, "component_line", values[LINE_COMPONENT], nulls[LINE_COMPONENT]);
-	push_quantity(state, "qty", values[LINE_QTY], values[LINE_UOM]);
-	push_quantity(state, "base_qty", values[LINE_BASE_QTY], values[LINE_BASE_UOM]);
+	push_quantity(state, "qty", line, LINE_QTY, LINE_UOM);
+	push_quantity(state, "base_qty", line, LINE_BASE_QTY, LINE_BASE_UOM);
 	(void) pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 

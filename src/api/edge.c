@@ -132,13 +132,18 @@ planthub_append_edges(PG_FUNCTION_ARGS)
 	PhLine	   *inputs = ph_lines_argument(fcinfo, ARG_INPUTS, &n);
 	int			ngoals;
 	PhLine	   *goal = ph_lines_argument(fcinfo, ARG_GOAL, &ngoals);
-	PhInsert   *insert = ph_insert_open("edge", EDGE_COLUMNS);
+	PhInsert   *insert;
 	Datum		values[EDGE_COLUMNS];
 	bool		nulls[EDGE_COLUMNS] = {0};
 	int			i;
 	int			k;
 
 	ph_inbound_argument(fcinfo, ARG_EVENT, &event);
+	ph_require_arguments(fcinfo, ARG_KIND, ARG_KIND);
+	ph_require_arguments(fcinfo, ARG_FIRST, ARG_FIRST);
+	if (ngoals == 0 || !has_lot(goal))
+		PG_RETURN_BOOL(true);
+	insert = ph_insert_open("edge", EDGE_COLUMNS);
 	values[EDGE_SITE] = event.values[EVENT_SITE];
 	values[EDGE_MESSAGE_ID] = event.values[EVENT_ID];
 	values[EDGE_KIND] = PG_GETARG_DATUM(ARG_KIND);
@@ -149,7 +154,7 @@ planthub_append_edges(PG_FUNCTION_ARGS)
 	nulls[EDGE_OPERATION] = PG_ARGISNULL(ARG_OPERATION);
 	values[EDGE_EVENT_TIME] = event.values[EVENT_TIME];
 	values[EDGE_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	for (i = 0; i < n && ngoals > 0; i++)
+	for (i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!has_lot(&inputs[i]))

@@ -305,10 +305,12 @@ planthub_run_checks(PG_FUNCTION_ARGS)
 {
 	Datum		arguments[2] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
 	bool		nulls[2] = {PG_ARGISNULL(2), PG_ARGISNULL(3)};
-	List	   *names = matching_checks(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	List	   *names;
 	Datum		all = (Datum) 0;
 	ListCell   *cell;
 
+	ph_require_arguments(fcinfo, 0, 1);
+	names = matching_checks(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	foreach(cell, names)
 	{
 		Oid			types[2] = {type_oid("inbound"), get_array_type(type_oid("line"))};

@@ -199,15 +199,18 @@ planthub_order_entries(PG_FUNCTION_ARGS)
 	PhInbound	event;
 	int			nlines;
 	PhLine	   *lines = ph_lines_argument(fcinfo, ARG_LINES, &nlines);
-	int			n;
+	int			n = 0;
 	Entry	   *entries = collect_entries(lines, nlines, PG_GETARG_INT32(ARG_SIGN) < 0, &n);
-	PhSearch   *ledger = ph_search_open("order_ledger", "order_ledger_pkey", 3, ledger_columns, NULL);
+	PhSearch   *ledger;
 	Datum		factor = (Datum) 0;
 	bool		has_factor;
 	bool		doubtful = false;
 	int			i;
 
 	ph_inbound_argument(fcinfo, ARG_EVENT, &event);
+	if (n > 0)
+		ph_require_arguments(fcinfo, ARG_ORDER, ARG_ORDER);
+	ledger = ph_search_open("order_ledger", "order_ledger_pkey", 3, ledger_columns, NULL);
 	has_factor = issue_factor(&event, &factor);
 	for (i = 0; i < n; i++)
 	{

@@ -62,10 +62,34 @@ read_composite(HeapTupleHeader composite, int attributes, Datum *values, bool *n
 	ReleaseTupleDesc(descriptor);
 }
 
+static void
+refuse_null(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("%s must not be null", what)));
+}
+
+void
+ph_require_arguments(FunctionCallInfo fcinfo, int first, int last)
+{
+	int			i;
+
+	for (i = first; i <= last; i++)
+	{
+		if (PG_ARGISNULL(i))
+			refuse_null(psprintf("argument %d", i + 1));
+	}
+}
+
 void
 ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event)
 {
+	ph_require_arguments(fcinfo, number, number);
 	read_composite(PG_GETARG_HEAPTUPLEHEADER(number), EVENT_ATTRIBUTES, event->values, event->nulls);
+	if (event->nulls[EVENT_ID] || event->nulls[EVENT_TOPIC] || event->nulls[EVENT_SITE] || event->nulls[EVENT_TIME] ||
+		event->nulls[EVENT_DATA])
+		refuse_null("number, topic, site, time or data of an event");
 }
 
 PhLine *

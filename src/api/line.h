@@ -43,7 +43,11 @@ extern bool ph_member_text(JsonbContainer *object, const char *name, Datum *resu
 /* A value of a composite type, and what a function of several results returns. */
 extern Datum ph_composite(Oid type, int attributes, Datum *values, bool *nulls);
 
-/* Arguments of a function; an array that is null has no element. */
+/*
+ * Arguments of a function; an array that is null has no element.  An event has number, topic, site, time and data; it and
+ * arguments that are required raise 22004 when they are null.
+ */
+extern void ph_require_arguments(FunctionCallInfo fcinfo, int first, int last);
 extern void ph_inbound_argument(FunctionCallInfo fcinfo, int number, PhInbound *event);
 extern PhLine *ph_lines_argument(FunctionCallInfo fcinfo, int number, int *n);
 

@@ -114,7 +114,7 @@ set_tolerance(Now *now, int column, const char *policy)
 {
 	Datum		value;
 
-	if (!now->nulls[column] ||
+	if (!now->nulls[column] || now->event.nulls[EVENT_POLICIES] ||
 		!ph_member_text(&DatumGetJsonbP(now->event.values[EVENT_POLICIES])->root, policy, &value))
 		return;
 	now->values[column] = DirectFunctionCall3(numeric_in, CStringGetDatum(TextDatumGetCString(value)),

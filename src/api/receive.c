@@ -545,12 +545,13 @@ Datum
 planthub_close_inbound(PG_FUNCTION_ARGS)
 {
 	PhInbound	m;
-	PhInsert   *inbox = ph_insert_open("inbox", INBOX_COLUMNS);
+	PhInsert   *inbox;
 	Datum		values[INBOX_COLUMNS] = {0};
 	bool		nulls[INBOX_COLUMNS] = {0};
 	int			i;
 
 	ph_inbound_argument(fcinfo, CLOSE_M, &m);
+	inbox = ph_insert_open("inbox", INBOX_COLUMNS);
 	values[INBOX_RECEIVED_AT] = values[INBOX_OUTCOME_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[INBOX_ATTEMPTS] = Int32GetDatum(1);
 	values[INBOX_OWNS] = BoolGetDatum(true);

@@ -140,32 +140,28 @@ read_line(Finder *finder, PhLine *line, JsonbContainer *object)
 
 /* ---- what the hub knows ---- */
 
-static Finder
-open_finder(FunctionCallInfo fcinfo)
+static void
+open_finder(FunctionCallInfo fcinfo, Finder *finder)
 {
-	Finder		finder = {
-		.pointer = text_to_cstring(PG_GETARG_TEXT_PP(ARG_POINTER)),
-		.kind = PG_GETARG_DATUM(ARG_KIND),
-		.may_create = PG_GETARG_BOOL(ARG_MAY_CREATE),
-		.usable = PG_GETARG_BOOL(ARG_USABLE),
-		.for_order = !PG_ARGISNULL(ARG_ORDER),
-		.any_operation = PG_ARGISNULL(ARG_OPERATION),
-		.items = ph_search_open("item", "item_pkey", 1, item_columns, NULL),
-		.equipment = ph_search_open("equipment", "equipment_pkey", 1, equipment_columns, NULL),
-		.active = CStringGetTextDatum("active"),
-		.unrestricted = CStringGetTextDatum("unrestricted"),
-		.no_lot = CStringGetTextDatum(""),
-		.lots = ph_search_open("lot", "lot_pkey", 3, lot_columns, NULL)
-	};
-
-	ph_inbound_argument(fcinfo, ARG_EVENT, &finder.event);
-	if (finder.for_order)
-	{
-		finder.order_no = PG_GETARG_DATUM(ARG_ORDER);
-		finder.operation = finder.any_operation ? (Datum) 0 : PG_GETARG_DATUM(ARG_OPERATION);
-		finder.components = ph_search_open("order_component", "order_component_pkey", 2, component_columns, NULL);
-	}
-	return finder;
+	ph_require_arguments(fcinfo, ARG_POINTER, ARG_USABLE);
+	ph_inbound_argument(fcinfo, ARG_EVENT, &finder->event);
+	finder->pointer = text_to_cstring(PG_GETARG_TEXT_PP(ARG_POINTER));
+	finder->kind = PG_GETARG_DATUM(ARG_KIND);
+	finder->may_create = PG_GETARG_BOOL(ARG_MAY_CREATE);
+	finder->usable = PG_GETARG_BOOL(ARG_USABLE);
+	finder->for_order = !PG_ARGISNULL(ARG_ORDER);
+	finder->any_operation = PG_ARGISNULL(ARG_OPERATION);
+	finder->active = CStringGetTextDatum("active");
+	finder->unrestricted = CStringGetTextDatum("unrestricted");
+	finder->no_lot = CStringGetTextDatum("");
+	finder->items = ph_search_open("item", "item_pkey", 1, item_columns, NULL);
+	finder->equipment = ph_search_open("equipment", "equipment_pkey", 1, equipment_columns, NULL);
+	finder->lots = ph_search_open("lot", "lot_pkey", 3, lot_columns, NULL);
+	if (!finder->for_order)
+		return;
+	finder->order_no = PG_GETARG_DATUM(ARG_ORDER);
+	finder->operation = finder->any_operation ? (Datum) 0 : PG_GETARG_DATUM(ARG_OPERATION);
+	finder->components = ph_search_open("order_component", "order_component_pkey", 2, component_columns, NULL);
 }
 
 static void
@@ -380,8 +376,9 @@ planthub_find_lines(PG_FUNCTION_ARGS)
 	if (n > 0)
 	{
 		PhLine	   *lines = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(PhLine));
-		Finder		finder = open_finder(fcinfo);
+		Finder		finder;
 
+		open_finder(fcinfo, &finder);
 		row[FOUND_DOUBTFUL] = BoolGetDatum(find_lines(&finder, raw, lines));
 		row[FOUND_LINES] = ph_composite_array(TupleDescAttr(result, FOUND_LINES)->atttypid, n, LINE_ATTRIBUTES, lines,
 											  sizeof(PhLine));

@@ -323,6 +323,20 @@ enum
 };
 
 static void
+require_changes(const Change *changes, int n)
+{
+	int			i;
+
+	for (i = 0; i < n * CHANGE_ATTRIBUTES; i++)
+	{
+		if (changes[i / CHANGE_ATTRIBUTES].nulls[i % CHANGE_ATTRIBUTES])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("a change of stock has no nulls")));
+	}
+}
+
+static void
 append_entries(const PhInbound *event, const Change *changes, int n)
 {
 	PhInsert   *insert = ph_insert_open("stock_ledger", ENTRY_COLUMNS);
@@ -338,7 +352,6 @@ append_entries(const PhInbound *event, const Change *changes, int n)
 	{
 		CHECK_FOR_INTERRUPTS();
 		values[ENTRY_STOCK_ID] = changes[i].values[CHANGE_STOCK_ID];
-		nulls[ENTRY_STOCK_ID] = changes[i].nulls[CHANGE_STOCK_ID];
 		values[ENTRY_SEQ] = changes[i].values[CHANGE_SEQ];
 		values[ENTRY_DELTA] = changes[i].values[CHANGE_DELTA];
 		values[ENTRY_BALANCE] = changes[i].values[CHANGE_BALANCE];
@@ -398,6 +411,7 @@ planthub_append_movements(PG_FUNCTION_ARGS)
 	Change	   *changes = ph_composites_argument(fcinfo, ARG_CHANGES, CHANGE_ATTRIBUTES, sizeof(Change), &n);
 
 	ph_inbound_argument(fcinfo, ARG_EVENT, &event);
+	require_changes(changes, n);
 	append_movements(fcinfo, &event, lines, nlines);
 	append_entries(&event, changes, n);
 	row[APPENDED_BROUGHT] = brought_keys(&event, changes, n, &row_nulls[APPENDED_BROUGHT]);
