@@ -137,6 +137,10 @@ SELECT pg_temp.send('mes', 'v', '{}', '{"time": "2026-01-15T10:00:01+01:00"}');
 SELECT event_id, outcome, mapping FROM planthub.inbox WHERE event_id IN ('u', 'v') ORDER BY id;
 
 -- A verb that is not used well
+SET client_min_messages = notice;
+SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', 'sap-order-in', type => 'wrong');
+SET client_min_messages = warning;
+SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', NULL, type => 'wrong');
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', NULL, 'read-anew')$$);
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', xml => '{"arrays": 1}')$$);
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', xml => '1')$$);

@@ -9,7 +9,7 @@ BEGIN
     RETURN coalesce(
         (SELECT split_part(m.contract_out, '@', 2)::int FROM planthub.mapping AS m
          WHERE m.name = split_part($1, '@', 1) AND split_part(m.contract_out, '@', 1) = $2
-         ORDER BY m.status = 'active' DESC, m.version DESC LIMIT 1),
+         ORDER BY $1 IN (format('%s@%s', m.name, m.version), format('%s@%s:%s', m.name, m.version, m.site)) DESC, m.status = 'active' DESC, m.version DESC LIMIT 1),
         (SELECT max(k.version) FROM planthub.contract AS k WHERE k.topic = $2 AND k.status = 'active'), 1);
 END
 $$;
@@ -48,6 +48,10 @@ BEGIN
         IF $6 IS NOT NULL THEN
             PERFORM planthub.xml_to_json('<x/>', $6);
         END IF;
+        PERFORM planthub.lint_notice(format('source "%s": mapping "%s" makes %s, not %s', $1, $3, m.contract_out, $2), NULL, 'Use another mapping, or name the topic that it makes.')
+        FROM planthub.mapping AS m
+        WHERE split_part(m.contract_out, '@', 1) <> $2
+          AND ($3 = m.name AND m.status = 'active' OR $3 IN (format('%s@%s', m.name, m.version), format('%s@%s:%s', m.name, m.version, m.site)));
     ELSE
         SELECT string_agg(p.message_id::text, ', ' ORDER BY p.message_id) INTO waiting
         FROM planthub.parked AS p JOIN planthub.inbox AS i ON i.id = p.message_id
