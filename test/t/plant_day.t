@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import sys
-import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -45,6 +45,7 @@ MAPPED = [('mes', '/orders', 'mes-order', 'erp-0001'), ('wms', '/tasks', 'wms-pi
           ('erp', '/A_MaterialDocumentHeader', 'sap-accepted', 'qms-0101'), ('erp', '/A_MaterialDocumentHeader', 'sap-sample', 'qms-0101')]
 STORMS = int(os.environ.get('PH_STORMS', '1'))
 SEED = int(os.environ.get('PH_SEED', '1'))
+KILLS = 5                                   # after each beginning of something
 ADDED = {'movements', 'posting_date'}       # members that the hub adds to a confirmation
 
 
@@ -348,33 +349,29 @@ ok(any(len(came) > 1 for came in bodies.values()), 'storm: something came again'
 
 # -- the same with anything killed at any time -----------------------------------------------------------------------------
 
-class Storm(threading.Thread):
-    """Kills systems, sessions, workers and the server of a plant at random until it is told to stop."""
+def kill(plant, victim):
+    if victim == 'worker':
+        for worker in plant.hub.sql('SELECT pid FROM planthub.workers()').split():
+            os.kill(int(worker), signal.SIGKILL)
+    elif victim == 'session':
+        plant.hub.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres' ORDER BY random() LIMIT 1")
+    elif victim == 'server':
+        shell(f'ph_kill {work}; ph_start {work}')
+    else:
+        plant.day.systems[victim].kill()
+        plant.day.systems[victim].start()
 
-    def __init__(self, plant, seed):
-        super().__init__(daemon=True)
-        self.plant, self.chance, self.over, self.victims = plant, random.Random(seed), threading.Event(), []
 
-    def run(self):
-        while not self.over.wait(self.chance.uniform(0.02, 0.4)):
-            victim = self.chance.choice(['worker', 'server', 'session', 'session', *self.plant.day.systems, *self.plant.day.systems])
-            self.victims.append(victim)
-            try:
-                self.kill(victim)
-            except (RuntimeError, OSError):
-                pass            # it was dead already, or the server is just starting
-
-    def kill(self, victim):
-        if victim == 'worker':
-            for worker in self.plant.hub.sql('SELECT pid FROM planthub.workers()').split():
-                os.kill(int(worker), signal.SIGKILL)
-        elif victim == 'session':
-            self.plant.hub.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres' ORDER BY random() LIMIT 1")
-        elif victim == 'server':
-            shell(f'ph_kill {work}; ph_start {work}')
-        else:
-            self.plant.day.systems[victim].kill()
-            self.plant.day.systems[victim].start()
+def storm(plant, chance):
+    """Kills a few systems, sessions, workers, and the server at random; returns whom."""
+    victims = chance.choices(['worker', 'server', 'session', 'session', *plant.day.systems, *plant.day.systems], k=KILLS)
+    for victim in victims:
+        time.sleep(chance.uniform(0, 0.3))      # at any moment of what is going on
+        try:
+            kill(plant, victim)
+        except (RuntimeError, OSError):
+            pass                # it was dead already, or the server is just starting
+    return victims
 
 
 def insist(system, *reports):
@@ -389,18 +386,14 @@ def insist(system, *reports):
 
 
 for number in range(SEED, SEED + STORMS):
-    name = f'storm{number}'
+    name, chance, victims = f'storm{number}', random.Random(number), []
     plant = Plant(name, delay=60)
-    storm = Storm(plant, number)
-    storm.start()
     for role, report in (('erp', 'erp-0001'), ('office', 'sup7-0001'), ('erp', 'erp-0200'), ('qms', 'qms-0201'), ('qms', 'qms-0202')):
         insist(plant.day.systems[role], report)
+        victims += storm(plant, chance)
         plant.day.quiet()
-    storm.over.set()
-    storm.join()
-    plant.day.quiet()
     plant.connect()
-    print(f'# {name}: killed {" ".join(storm.victims)}')
+    print(f'# {name}: killed {" ".join(victims)}')
     lines = State(plant.sql).differences(State(calm.connect())) + unbalanced(plant.sql)
     ok(not lines, f'{name}: in the end everything is as after the calm day', *lines)
     equal([*(told(plant) - told(calm)), *(told(calm) - told(plant))], [], f'{name}: every system was told the same')
