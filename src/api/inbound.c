@@ -35,6 +35,7 @@
 #include "engine/publish.h"
 #include "json/canonical.h"
 #include "pg/compat.h"
+#include "pg/careful.h"
 #include "pg/lookup.h"
 #include "pg/relations.h"
 
@@ -167,7 +168,7 @@ planthub_lock_key(PG_FUNCTION_ARGS)
  * lend those rights, it must belong to that owner, or run with its own owner's (SECURITY DEFINER).
  */
 static Oid
-find_function(const char *name, const Oid *types, int ntypes, Oid result)
+find_function(const char *name, const Oid *types, int ntypes, Oid result, bool *trusted)
 {
 	List	   *names = ph_qualified_name(name);
 	Oid			function = LookupFuncName(names, ntypes, types, true);
@@ -182,7 +183,8 @@ find_function(const char *name, const Oid *types, int ntypes, Oid result)
 						   ntypes > 1 ? ", planthub.line[]" : ""),
 				 errhint("Create it, or correct planthub.effect or planthub.rule_check.")));
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (!form->prosecdef && form->proowner != GetUserId() && !superuser_arg(form->proowner))
+	*trusted = form->proowner == GetUserId() || superuser_arg(form->proowner);
+	if (!form->prosecdef && !*trusted)
 	{
 		ReleaseSysCache(tuple);
 		ereport(ERROR,
@@ -202,12 +204,15 @@ type_oid(const char *name)
 }
 
 static bool
-call_function(Oid function, Datum *arguments, const bool *nulls, int n, Datum *result)
+call_function(Oid function, bool trusted, Datum *arguments, const bool *nulls, int n, Datum *result)
 {
 	LOCAL_FCINFO(fcinfo, 2);
 	FmgrInfo	flinfo;
+	PhGuard		guard;
 	int			i;
 
+	if (!trusted)
+		ph_guard_begin(&guard, GetUserId());
 	fmgr_info(function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, n, InvalidOid, NULL, NULL);
 	for (i = 0; i < n; i++)
@@ -216,6 +221,8 @@ call_function(Oid function, Datum *arguments, const bool *nulls, int n, Datum *r
 		fcinfo->args[i].isnull = nulls[i];
 	}
 	*result = FunctionCallInvoke(fcinfo);
+	if (!trusted)
+		ph_guard_end(&guard);
 	return !fcinfo->isnull;
 }
 
@@ -224,13 +231,14 @@ Datum
 planthub_call_effect(PG_FUNCTION_ARGS)
 {
 	Oid			types[1] = {type_oid("inbound")};
+	bool		trusted;
 	Oid			function = find_function(text_to_cstring(PG_GETARG_TEXT_PP(0)), types, 1,
-										 get_array_type(type_oid("violation")));
+										 get_array_type(type_oid("violation")), &trusted);
 	Datum		argument = PG_GETARG_DATUM(1);
 	bool		isnull = false;
 	Datum		result;
 
-	if (!call_function(function, &argument, &isnull, 1, &result))
+	if (!call_function(function, trusted, &argument, &isnull, 1, &result))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result);
 }
@@ -314,10 +322,11 @@ planthub_run_checks(PG_FUNCTION_ARGS)
 	foreach(cell, names)
 	{
 		Oid			types[2] = {type_oid("inbound"), get_array_type(type_oid("line"))};
+		bool		trusted;
+		Oid			function = find_function(lfirst(cell), types, 2, get_array_type(type_oid("violation")), &trusted);
 		Datum		found;
 
-		if (call_function(find_function(lfirst(cell), types, 2, get_array_type(type_oid("violation"))),
-						  arguments, nulls, 2, &found))
+		if (call_function(function, trusted, arguments, nulls, 2, &found))
 			all = all == (Datum) 0 ? found : OidFunctionCall2(F_ARRAY_CAT, all, found);
 	}
 	if (all == (Datum) 0)

@@ -17,7 +17,6 @@
 
 #include "json/mapping_call.h"
 #include "pg/careful.h"
-#include "pg/careful.h"
 #include "pg/lookup.h"
 
 struct PhMappingFunction
@@ -111,19 +110,17 @@ invoke(void *arg)
 {
 	Invocation *invocation = arg;
 	LOCAL_FCINFO(fcinfo, 1);
-	Oid			user;
-	int			security;
+	PhGuard		guard;
 	Datum		value;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(invocation->function->owner, security | SECURITY_LOCAL_USERID_CHANGE);
+	ph_guard_begin(&guard, invocation->function->owner);
 	InitFunctionCallInfoData(*fcinfo, &invocation->function->info, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(invocation->argument);
 	fcinfo->args[0].isnull = false;
 	value = FunctionCallInvoke(fcinfo);
 	*invocation->result = fcinfo->isnull ? ph_value_null() :
 		ph_value_from_jsonb((Jsonb *) PG_DETOAST_DATUM_COPY(value));
-	SetUserIdAndSecContext(user, security);	/* after an error, the end of the subtransaction does it */
+	ph_guard_end(&guard);
 }
 
 bool

@@ -1,10 +1,12 @@
 /*
  * careful.c
- *	  Running what may fail without failing with it.
+ *	  Running what may fail without failing with it, and code of others without trusting it.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -59,4 +61,19 @@ ph_careful(void (*function) (void *arg), void *arg, const char **message)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = resources;
 	return good;
+}
+
+void
+ph_guard_begin(PhGuard *guard, Oid user)
+{
+	GetUserIdAndSecContext(&guard->user, &guard->security);
+	SetUserIdAndSecContext(user, guard->security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	guard->settings = NewGUCNestLevel();
+}
+
+void
+ph_guard_end(const PhGuard *guard)
+{
+	AtEOXact_GUC(false, guard->settings);
+	SetUserIdAndSecContext(guard->user, guard->security);
 }
