@@ -140,6 +140,7 @@ SELECT event_id, outcome, mapping FROM planthub.inbox WHERE event_id IN ('u', 'v
 SET client_min_messages = notice;
 SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', 'sap-order-in', type => 'wrong');
 SET client_min_messages = warning;
+SELECT pg_temp.try($$SELECT planthub.drop_topic('plant_x.free')$$);
 SELECT planthub.set_source_mapping('urn:mes', 'plant_x.free', NULL, type => 'wrong');
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', NULL, 'read-anew')$$);
 SELECT pg_temp.try($$SELECT planthub.set_source_mapping('urn:mes', 'plant_x.read', 'read-anew', xml => '{"arrays": 1}')$$);

@@ -471,6 +471,8 @@ CREATE OR REPLACE FUNCTION planthub.drop_topic(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM planthub.require_own('topic', name);
+    PERFORM planthub.config_require_unused('topic', name, 'the mappings of sources',
+        (SELECT string_agg(DISTINCT s.uri, ', ') FROM planthub.source_mapping AS s WHERE s.topic = drop_topic.name));
     DELETE FROM planthub.contract AS c WHERE c.topic = drop_topic.name;
     PERFORM planthub.config_delete('topic', name);
 END
