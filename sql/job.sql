@@ -60,40 +60,40 @@ SELECT code, kind, name, state, next_at, role, every, at_most, time_limit FROM p
 SELECT planthub.pause('job', 'collect:legacy', 'not now');
 SELECT code, state, paused_reason FROM planthub.job_status WHERE code = 'collect:legacy';
 SELECT pg_temp.try($$SELECT planthub.run_job('collect:legacy')$$);
-SELECT * FROM planthub.take_job();
+SELECT * FROM planthub.take_job(false);
 INSERT INTO planthub.staging (batch, event) SELECT b, 'x' FROM unnest('{m1,m1,m1,m2,""}'::text[]) AS b;
 SELECT code, state FROM planthub.job_status ORDER BY code;
-SELECT code, kind, name, role, at_most, limit_ms, next_at FROM planthub.take_job();
+SELECT code, kind, name, role, at_most, limit_ms, next_at FROM planthub.take_job(false);
 SELECT code, state FROM planthub.job_status WHERE state = 'running';
 SELECT planthub.job_run_drain('', 500);
 SELECT planthub.finish_job('drain', 1, NULL, false);
-SELECT code FROM planthub.take_job();
+SELECT code FROM planthub.take_job(false);
 SELECT planthub.job_run_drain('m1', 2), planthub.finish_job('drain:m1', 2, NULL, false);
-SELECT code FROM planthub.take_job();   -- there is more
+SELECT code FROM planthub.take_job(false);   -- there is more
 UPDATE planthub.job SET failures = 8 WHERE code = 'drain:m1';
 SELECT planthub.finish_job('drain:m1', 0, 'broken', false);
-SELECT t.code, t.next_at = j.not_before FROM planthub.take_job() AS t, planthub.job AS j WHERE j.code = 'drain:m1';
+SELECT t.code, t.next_at = j.not_before FROM planthub.take_job(false) AS t, planthub.job AS j WHERE j.code = 'drain:m1';
 SELECT code, state, rows, failures, last_error, next_at - failed_at FROM planthub.job_status WHERE code LIKE 'drain%' ORDER BY code;
 SELECT planthub.run_job('drain:m1');
-SELECT code FROM planthub.take_job();
-SELECT planthub.recover_jobs();
+SELECT code FROM planthub.take_job(false);
+SELECT planthub.recover_jobs(false);
 SELECT failures, last_error, next_at - failed_at > '500 s' FROM planthub.job_status WHERE code = 'drain:m1';
 SELECT "check", severity, finding FROM planthub.doctor() WHERE "check" = 'failing jobs';
 SELECT split_part(planthub.status(), E'\n', 2) LIKE '%jobs: 4, failing: drain:m1';
 SELECT planthub.run_job('drain:m1');
-SELECT code FROM planthub.take_job();
+SELECT code FROM planthub.take_job(false);
 SELECT planthub.finish_job('drain:m1', 0, 'cancelled', true);
-SELECT code FROM planthub.take_job();
+SELECT code FROM planthub.take_job(false);
 SELECT planthub.job_run_drain('m1', 2), planthub.finish_job('drain:m1', 1, NULL, false);
 SELECT code, state, failures FROM planthub.job_status ORDER BY code;
 SELECT batch, outcome FROM planthub.staging ORDER BY id;
 -- by the clock
 SELECT planthub.resume('job', 'collect:legacy');
-SELECT code, role FROM planthub.take_job();
+SELECT code, role FROM planthub.take_job(true);
 SELECT planthub.finish_job('collect:legacy', 10, NULL, false);
-SELECT code, role FROM planthub.take_job();     -- there may be more
+SELECT code, role FROM planthub.take_job(true);     -- there may be more
 SELECT planthub.finish_job('collect:legacy', 9, NULL, false);
-SELECT t.code, t.next_at = j.started_at + j.every FROM planthub.take_job() AS t, planthub.job AS j WHERE j.code = 'collect:legacy';
+SELECT t.code, t.next_at = j.started_at + j.every FROM planthub.take_job(true) AS t, planthub.job AS j WHERE j.code = 'collect:legacy';
 SELECT planthub.finish_job('gone', 1, NULL, false);
 -- when counts are to be confirmed: at once when some have come, and when time makes something of a shift
 SELECT planthub.create_job('counts', 'P1'), planthub.job_due_counts('P1');
@@ -119,7 +119,7 @@ SELECT planthub.drop_job('counts:P1');
 -- a copy does nothing
 UPDATE planthub.hub SET database_oid = 1;
 SELECT planthub.run_job('collect:legacy');
-SELECT * FROM planthub.take_job();
+SELECT * FROM planthub.take_job(false);
 
 SELECT planthub.drop_collector('legacy'), planthub.drop_job('drain:m1');
 SELECT code FROM planthub.job ORDER BY code;

@@ -1,6 +1,6 @@
 /*
  * job.c
- *	  SQL functions around the process that runs the jobs of the database.
+ *	  SQL functions around the processes that run the jobs of the database.
  */
 #include "postgres.h"
 
@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "pg/compat.h"
 #include "pg/shmem.h"
 #include "pg/xact.h"
 
@@ -38,53 +39,41 @@ planthub_jobs_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* Copies the slot of the process; false when the database has none. */
-static bool
-find_slot(PhSlot *slot)
-{
-	PhShared   *shared = ph_shmem_get();
-	bool		found = false;
-	int			i;
-
-	LWLockAcquire(&shared->lock, LW_SHARED);
-	for (i = 0; i < PH_MAX_SLOTS && !found; i++)
-	{
-		memcpy(slot, &shared->slots[i], sizeof(*slot));
-		found = slot->state != PH_SLOT_FREE && slot->database == MyDatabaseId && slot->worker_no == PH_JOBS;
-	}
-	LWLockRelease(&shared->lock);
-	return found;
-}
-
 /*
- * job_process() -> (state, pid, started_at, looks_at): state is asleep (no process: there is nothing to do before looks_at,
- * or before a commit says so), starting, running, failed (started again soon) or absent (the database has no workers).
+ * job_process() -> rows (process, state, pid, started_at, looks_at) for jobs and collectors: state is asleep (no process: there
+ * is nothing to do before looks_at, or before a commit says so), starting, running or failed (started again soon).  No
+ * row: the database has no workers.
  */
 Datum
 planthub_job_process(PG_FUNCTION_ARGS)
 {
-	PhSlot		slot;
-	TupleDesc	desc;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {false, true, true, true};
-	const char *state = "absent";
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	PhShared   *shared = ph_shmem_get();
+	int			i;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (find_slot(&slot))
+	InitMaterializedSRF(fcinfo, 0);
+	for (i = 0; i < PH_MAX_SLOTS; i++)
 	{
-		TimestampTz due = ph_shmem_due(&slot);
+		PhSlot		slot;
+		TimestampTz due;
+		Datum		values[5];
+		bool		nulls[5] = {0};
 
-		if (slot.state == PH_SLOT_ENDED)
-			state = slot.failures == 0 ? "asleep" : "failed";
-		else
-			state = slot.state == PH_SLOT_STARTING ? "starting" : "running";
-		values[1] = Int32GetDatum(slot.pid);
-		values[2] = TimestampTzGetDatum(slot.started_at);
-		nulls[1] = nulls[2] = slot.pid == 0;
-		values[3] = TimestampTzGetDatum(due);
-		nulls[3] = due == DT_NOEND;
+		LWLockAcquire(&shared->lock, LW_SHARED);
+		memcpy(&slot, &shared->slots[i], sizeof(slot));
+		LWLockRelease(&shared->lock);
+		if (slot.state == PH_SLOT_FREE || slot.database != MyDatabaseId || !PH_RUNS_JOBS(slot.worker_no))
+			continue;
+		due = ph_shmem_due(&slot);
+		values[0] = CStringGetTextDatum(slot.worker_no == PH_JOBS ? "jobs" : "collectors");
+		values[1] = CStringGetTextDatum(slot.state == PH_SLOT_STARTING ? "starting" : slot.state == PH_SLOT_RUNNING ? "running" :
+										slot.failures == 0 ? "asleep" : "failed");
+		values[2] = Int32GetDatum(slot.pid);
+		values[3] = TimestampTzGetDatum(slot.started_at);
+		nulls[2] = nulls[3] = slot.pid == 0;
+		values[4] = TimestampTzGetDatum(due);
+		nulls[4] = due == DT_NOEND;
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
-	values[0] = CStringGetTextDatum(state);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	return (Datum) 0;
 }

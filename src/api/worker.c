@@ -52,7 +52,7 @@ count_workers(void)
 			continue;
 		if (slot->state != PH_SLOT_ENDED)
 			census.processes++;
-		if (slot->worker_no == PH_JOBS)
+		if (PH_RUNS_JOBS(slot->worker_no))
 			continue;			/* it comes when there is something to do */
 		if (slot->state == PH_SLOT_ENDED && slot->failures > 0 && slot->started_at == 0)
 			census.without_room++;
@@ -174,7 +174,7 @@ planthub_worker_list(PG_FUNCTION_ARGS)
 		LWLockAcquire(&shared->lock, LW_SHARED);
 		memcpy(&slot, &shared->slots[i], sizeof(slot));
 		LWLockRelease(&shared->lock);
-		if (slot.state == PH_SLOT_FREE || slot.database != MyDatabaseId || slot.worker_no == PH_JOBS)
+		if (slot.state == PH_SLOT_FREE || slot.database != MyDatabaseId || PH_RUNS_JOBS(slot.worker_no))
 			continue;
 		values[0] = Int32GetDatum(slot.worker_no);
 		values[1] = Int32GetDatum(slot.pid);

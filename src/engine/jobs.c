@@ -7,6 +7,8 @@
  * Nothing is looked at before the time in shared memory: a commit that makes work sets it, and so does every look that
  * finds none.
  *
+ * One process runs the collectors, whose queries may be long, and another one everything else.
+ *
  * A job runs as its role; the session is cleaned after one that is not the owner of the extension.
  */
 #include "postgres.h"
@@ -44,6 +46,7 @@ typedef struct Job
 	int			failures;		/* in a row, before this run */
 } Job;
 
+static int	own_no;				/* PH_JOBS or PH_COLLECTORS */
 static bool recovered;			/* what an earlier process left behind has been noted */
 static TimestampTz looked_at;
 
@@ -57,6 +60,7 @@ const PhWorkerOps ph_jobs_ops = {.start = start,.turn = turn,.wait_fd = wait_fd,
 static void
 start(int worker_no, int workers)
 {
+	own_no = worker_no;
 	recovered = false;
 	looked_at = 0;
 }
@@ -74,8 +78,8 @@ stop(void)
 
 /* ---- the three transactions ---- */
 
-static PhStatement recover = {"SELECT planthub.recover_jobs()", 0, {0}, NULL};
-static PhStatement take = {"SELECT * FROM planthub.take_job()", 0, {0}, NULL};
+static PhStatement recover = {"SELECT planthub.recover_jobs($1)", 1, {BOOLOID}, NULL};
+static PhStatement take = {"SELECT * FROM planthub.take_job($1)", 1, {BOOLOID}, NULL};
 static PhStatement finish = {
 	"SELECT planthub.finish_job($1, $2, $3, $4)", 4, {TEXTOID, INT8OID, TEXTOID, BOOLOID}, NULL
 };
@@ -94,14 +98,15 @@ take_job(void *arg)
 {
 	Job		   *job = arg;
 	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1] = {BoolGetDatum(own_no == PH_COLLECTORS)};
 	bool		isnull;
 	Datum		next_at;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (!recovered)
-		(void) ph_sql_run(&recover, NULL, NULL, SPI_OK_SELECT);
-	if (ph_sql_run(&take, NULL, NULL, SPI_OK_SELECT) != 1)
+		(void) ph_sql_run(&recover, values, NULL, SPI_OK_SELECT);
+	if (ph_sql_run(&take, values, NULL, SPI_OK_SELECT) != 1)
 		elog(ERROR, "no answer from planthub.take_job()");
 	job->code = text_column(1, context);
 	job->found = job->code != NULL;
@@ -247,7 +252,7 @@ turn(const PhMarks *marks, bool config)
 	ph_shmem_take_jobs();
 	if (!ph_run_transaction(&taking, take_job, &job, NULL))
 	{
-		ph_shmem_wake_jobs(TimestampTzPlusMilliseconds(now, RETRY_MS));
+		ph_shmem_wake_jobs(own_no, TimestampTzPlusMilliseconds(now, RETRY_MS));
 		looked_at = now;
 		return RETRY_MS;
 	}
@@ -255,11 +260,11 @@ turn(const PhMarks *marks, bool config)
 	if (job.found)
 	{
 		run(&job);
-		ph_shmem_wake_jobs(0);	/* look again */
+		ph_shmem_wake_jobs(own_no, 0);	/* look again */
 		return 0;
 	}
 	looked_at = GetCurrentTimestamp();
 	if (job.next_at != DT_NOEND)
-		ph_shmem_wake_jobs(job.next_at);
+		ph_shmem_wake_jobs(own_no, job.next_at);
 	return 0;
 }

@@ -7,7 +7,7 @@
  * and publish() do so at commit, and planthub.start().  Whoever dies is started again by exactly one party: the workers
  * by the launcher, with growing pauses, the launcher by the postmaster.
  *
- * The process for the jobs of a database runs only while there are some to run; it ends when there is nothing to do, and
+ * The processes for the jobs of a database run only while there are some to run; one ends when there is nothing to do, and
  * comes back when its slot says so (due in shmem.h), which commits and the process itself have set.
  */
 #include "postgres.h"
@@ -285,6 +285,12 @@ set_ended(PhSlot *slot, TimestampTz start_at)
 	LWLockRelease(&shared->lock);
 }
 
+static const char *
+process_type(int worker_no)
+{
+	return worker_no == PH_JOBS ? "planthub jobs" : worker_no == PH_COLLECTORS ? "planthub collectors" : "planthub worker";
+}
+
 /* The same lack shows with every database and at every try: it is said once in a while. */
 static void
 report_no_room(const PhSlot *slot, const NameData *database, TimestampTz now)
@@ -296,7 +302,8 @@ report_no_room(const PhSlot *slot, const NameData *database, TimestampTz now)
 	reported = now;
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 slot->worker_no == PH_JOBS ? errmsg("could not start planthub jobs of database \"%s\"", NameStr(*database)) :
+			 PH_RUNS_JOBS(slot->worker_no) ?
+			 errmsg("could not start %s of database \"%s\"", process_type(slot->worker_no), NameStr(*database)) :
 			 errmsg("could not start planthub worker %d of database \"%s\"", slot->worker_no, NameStr(*database)),
 			 errdetail("All background worker slots are in use."),
 			 errhint("Raise \"max_worker_processes\" and restart the server.")));
@@ -312,11 +319,11 @@ start_process(int i, const NameData *database, TimestampTz now)
 	char		name[BGW_MAXLEN];
 	bool		registered;
 
-	if (slot->worker_no == PH_JOBS)
-		snprintf(name, sizeof(name), "planthub jobs of %s", NameStr(*database));
+	if (PH_RUNS_JOBS(slot->worker_no))
+		snprintf(name, sizeof(name), "%s of %s", process_type(slot->worker_no), NameStr(*database));
 	else
 		snprintf(name, sizeof(name), "planthub worker %d of %s", slot->worker_no, NameStr(*database));
-	fill(&worker, name, slot->worker_no == PH_JOBS ? "planthub jobs" : "planthub worker", "ph_worker_main", BGW_NEVER_RESTART);
+	fill(&worker, name, process_type(slot->worker_no), "ph_worker_main", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = Int32GetDatum(i);
 	worker.bgw_notify_pid = MyProcPid;
 	ph_shmem_clear_marks(slot);
@@ -340,7 +347,7 @@ start_process(int i, const NameData *database, TimestampTz now)
 		return;
 	handles[i] = NULL;
 	slot->failures++;
-	if (slot->worker_no != PH_JOBS)
+	if (!PH_RUNS_JOBS(slot->worker_no))
 	{
 		no_room_until = TimestampTzPlusMilliseconds(now, NO_ROOM_PAUSE_MS);
 		most_probes = 1;		/* one after the other where places are scarce */
@@ -398,7 +405,8 @@ next_start(PhSlot *slot, TimestampTz now)
 	pause = Min(FIRST_PAUSE_MS << Min(slot->failures, 6), LONGEST_PAUSE_MS);
 	if (slot->failures++ == 0)
 		ereport(LOG,
-				(slot->worker_no == PH_JOBS ? errmsg("planthub jobs of database %u ended unexpectedly", slot->database) :
+				(PH_RUNS_JOBS(slot->worker_no) ?
+				 errmsg("%s of database %u ended unexpectedly", process_type(slot->worker_no), slot->database) :
 				 errmsg("planthub worker %d of database %u ended unexpectedly", slot->worker_no, slot->database),
 				 errdetail("It is started again in %d ms, then in growing intervals, without further notice.", pause)));
 	return TimestampTzPlusMilliseconds(now, pause);
@@ -413,7 +421,7 @@ look_after(int i, TimestampTz now)
 	if (slot->state == PH_SLOT_FREE)
 		return;
 	wanted = ph_enabled && !ph_shmem_is_stopped(slot->database) &&
-		(slot->worker_no == PH_JOBS ? find_slot(slot->database, 0) >= 0 : slot->worker_no < ph_workers);
+		(PH_RUNS_JOBS(slot->worker_no) ? find_slot(slot->database, 0) >= 0 : slot->worker_no < ph_workers);
 	if (!has_ended(i))
 	{
 		if ((!wanted || slot->workers != ph_workers) && pg_atomic_exchange_u32(&slot->stop, 1) == 0)
@@ -428,7 +436,8 @@ look_after(int i, TimestampTz now)
 		}
 		return;
 	}
-	if (!wanted || (slot->ending == PH_END_ABSENT && slot->state == PH_SLOT_ENDED && slot->start_at == 0 && slot->worker_no != PH_JOBS))
+	if (!wanted || (slot->ending == PH_END_ABSENT && slot->state == PH_SLOT_ENDED && slot->start_at == 0 &&
+					!PH_RUNS_JOBS(slot->worker_no)))
 		free_slot(i);
 	else if (slot->start_at == 0 || slot->ending == PH_END_IDLE)
 		set_ended(slot, next_start(slot, now));
@@ -517,7 +526,7 @@ take_queue(TimestampTz now)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
-		probes += slot->worker_no != PH_JOBS &&
+		probes += !PH_RUNS_JOBS(slot->worker_no) &&
 			(slot->state == PH_SLOT_STARTING || (slot->state == PH_SLOT_RUNNING && !slot->ready));
 	}
 	for (i = 0; i < nqueue; i++)
@@ -536,7 +545,7 @@ take_queue(TimestampTz now)
 	nqueue = kept;
 }
 
-/* Once the first worker of a database has found the extension, the others follow, and the process for its jobs. */
+/* Once the first worker of a database has found the extension, the others follow, and the processes for its jobs. */
 static void
 complete_databases(TimestampTz now)
 {
@@ -554,8 +563,11 @@ complete_databases(TimestampTz now)
 			if (find_slot(slot->database, worker_no) < 0 && !add_worker(slot->database, worker_no, now))
 				return;
 		}
-		if (find_slot(slot->database, PH_JOBS) < 0 && !add_worker(slot->database, PH_JOBS, now))
-			return;
+		for (worker_no = PH_JOBS; worker_no <= PH_COLLECTORS; worker_no++)
+		{
+			if (find_slot(slot->database, worker_no) < 0 && !add_worker(slot->database, worker_no, now))
+				return;
+		}
 	}
 }
 

@@ -249,7 +249,7 @@ ph_shmem_wake(const PhMarks *marks, bool config)
 		volatile PhSlot *slot = &shared->slots[i];
 		Latch	   *latch;
 
-		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || slot->worker_no == PH_JOBS)
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || PH_RUNS_JOBS(slot->worker_no))
 			continue;
 		mark(&shared->slots[i], marks, config);
 		if (slot->state == PH_SLOT_STARTING || slot->state == PH_SLOT_RUNNING ||
@@ -260,13 +260,16 @@ ph_shmem_wake(const PhMarks *marks, bool config)
 			SetLatch(latch);
 	}
 	if (config)
-		ph_shmem_wake_jobs(0);
+	{
+		ph_shmem_wake_jobs(PH_JOBS, 0);
+		ph_shmem_wake_jobs(PH_COLLECTORS, 0);
+	}
 	if (!found)
 		ph_shmem_request(MyDatabaseId, false);
 }
 
 static PhSlot *
-find_jobs(void)
+find_jobs(int worker_no)
 {
 	int			i;
 
@@ -275,7 +278,7 @@ find_jobs(void)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
-		if (slot->database == MyDatabaseId && slot->state != PH_SLOT_FREE && slot->worker_no == PH_JOBS)
+		if (slot->database == MyDatabaseId && slot->state != PH_SLOT_FREE && slot->worker_no == worker_no)
 			return slot;
 	}
 	return NULL;
@@ -283,9 +286,9 @@ find_jobs(void)
 
 /* Whoever makes it earlier wakes; a process that is about to end is seen by the launcher, which looks at due itself. */
 void
-ph_shmem_wake_jobs(TimestampTz at)
+ph_shmem_wake_jobs(int worker_no, TimestampTz at)
 {
-	volatile PhSlot *slot = find_jobs();
+	volatile PhSlot *slot = find_jobs(worker_no);
 	uint64		due = (uint64) Max(at, 0);
 	uint64		old;
 	Latch	   *latch;
@@ -313,21 +316,33 @@ ph_shmem_cancel(PhSlot *slot)
 }
 
 bool
-ph_shmem_job_runs(void)
+ph_shmem_jobs_run(void)
 {
-	PhSlot	   *slot = find_jobs();
+	int			i;
 
-	return slot != NULL && pg_atomic_read_u32(&slot->busy) != 0;
+	for (i = PH_JOBS; i <= PH_COLLECTORS; i++)
+	{
+		PhSlot	   *slot = find_jobs(i);
+
+		if (slot != NULL && pg_atomic_read_u32(&slot->busy) != 0)
+			return true;
+	}
+	return false;
 }
 
 void
-ph_shmem_cancel_job(void)
+ph_shmem_cancel_jobs(void)
 {
-	PhSlot	   *slot = find_jobs();
+	int			i;
 
 	LWLockAcquire(&shared->lock, LW_SHARED);
-	if (slot != NULL)
-		ph_shmem_cancel(slot);
+	for (i = PH_JOBS; i <= PH_COLLECTORS; i++)
+	{
+		PhSlot	   *slot = find_jobs(i);
+
+		if (slot != NULL)
+			ph_shmem_cancel(slot);
+	}
 	LWLockRelease(&shared->lock);
 }
 
@@ -342,7 +357,7 @@ ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid)
 	{
 		PhSlot	   *slot = &shared->slots[i];
 
-		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || slot->worker_no == PH_JOBS)
+		if (slot->database != MyDatabaseId || slot->state == PH_SLOT_FREE || PH_RUNS_JOBS(slot->worker_no))
 			continue;
 		for (j = 0; j < PH_MARK_WORDS; j++)
 			pg_atomic_fetch_or_u64(&slot->prepared_marks[j], marks->word[j]);
@@ -355,7 +370,7 @@ ph_shmem_note_prepared(const PhMarks *marks, FullTransactionId xid)
 	}
 }
 
-/* ---- for the process of the jobs ---- */
+/* ---- for a process that runs jobs ---- */
 
 TimestampTz
 ph_shmem_due(const PhSlot *slot)

@@ -24,7 +24,10 @@
 #define PH_MAX_SLOTS		64		/* of all databases */
 #define PH_MAX_REQUESTS		64
 
-#define PH_JOBS				PH_MAX_WORKERS	/* worker_no of the process that runs the jobs of a database */
+/* worker_no of the processes that run the jobs of a database; collectors, whose queries may be long, have their own. */
+#define PH_JOBS				PH_MAX_WORKERS
+#define PH_COLLECTORS		(PH_MAX_WORKERS + 1)
+#define PH_RUNS_JOBS(worker_no)	((worker_no) >= PH_JOBS)
 #define PH_NEVER			UINT64_MAX		/* of due, in PhSlot */
 
 /* What a transaction has brought: first the bits of lanes, then those of entries. */
@@ -76,8 +79,8 @@ typedef struct PhSlot
 	pg_atomic_uint32 config;
 	pg_atomic_uint64 prepared_marks[PH_MARK_WORDS];
 	pg_atomic_uint64 prepared_xid;	/* newest; 0: none */
-	pg_atomic_uint64 due;		/* of PH_JOBS: when a job may have to run, a TimestampTz; until taken it only becomes earlier */
-	pg_atomic_uint32 busy;		/* of PH_JOBS: a job runs, and may be cancelled */
+	pg_atomic_uint64 due;		/* when a job may have to run, a TimestampTz; until taken it only becomes earlier */
+	pg_atomic_uint32 busy;		/* a job runs, and may be cancelled */
 } PhSlot;
 
 typedef struct PhShared
@@ -111,22 +114,22 @@ extern PhShared *ph_shmem_get(void);
 extern void ph_shmem_wake(const PhMarks *marks, bool config);
 
 /*
- * A job of the present database may have to run at this time: its process looks then, and the launcher starts it for
- * that.  Costs nothing more when it was going to look earlier anyway.  Safe outside a transaction; does not throw.
+ * A job of the present database, of that process, may have to run at this time: it looks then, and the launcher starts it
+ * for that.  Costs nothing more when it was going to look earlier anyway.  Safe outside a transaction; does not throw.
  */
-extern void ph_shmem_wake_jobs(TimestampTz at);
+extern void ph_shmem_wake_jobs(int worker_no, TimestampTz at);
 
-/* When the process of the jobs is to look, DT_NOEND: never. */
+/* When the process of a slot is to look for jobs, DT_NOEND: never. */
 extern TimestampTz ph_shmem_due(const PhSlot *slot);
 
-/* For the process of the jobs: when it is to look; it does so, and forgets the time; whether it is running a job. */
+/* For such a process: when it is to look; it does so, and forgets the time; whether it is running a job. */
 extern TimestampTz ph_shmem_jobs_due(void);
 extern void ph_shmem_take_jobs(void);
 extern void ph_shmem_set_busy(bool busy);
 
-/* Whether a job runs in the present database; and its end.  A job may take long, and its process cannot look around. */
-extern bool ph_shmem_job_runs(void);
-extern void ph_shmem_cancel_job(void);
+/* Whether jobs run in the present database; and their end.  A job may take long, and its process cannot look around. */
+extern bool ph_shmem_jobs_run(void);
+extern void ph_shmem_cancel_jobs(void);
 extern void ph_shmem_cancel(PhSlot *slot);	/* under the lock; nothing when no job runs in it */
 
 /*

@@ -10,8 +10,8 @@
  * someone drops, renames or copies the database that fails, and the worker makes way at once instead of after an error.
  * Every few seconds an empty transaction takes in invalidations, so that DROP EXTENSION is noticed by an idle worker.
  *
- * The process that runs the jobs of the database has the same frame.  It cannot look around while a job runs, which may
- * be long, so the first worker does it for it, and cancels the job when somebody needs the database or the extension.
+ * The processes that run the jobs of the database have the same frame.  They cannot look around while a job runs, which
+ * may be long, so the first worker does it for them, and cancels the job when somebody needs the database or the extension.
  */
 #include "postgres.h"
 
@@ -96,11 +96,11 @@ ph_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 
 	attach(DatumGetInt32(arg));
-	ops = slot->worker_no == PH_JOBS ? job_ops : lane_ops;
+	ops = PH_RUNS_JOBS(slot->worker_no) ? job_ops : lane_ops;
 	BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
 	force_settings();
 	wait_for_version();
-	if (slot->worker_no != PH_JOBS)
+	if (!PH_RUNS_JOBS(slot->worker_no))
 		expect_prepared();
 	started = true;
 	ops->start(slot->worker_no, slot->workers);
@@ -186,8 +186,8 @@ force_settings(void)
 
 	for (i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	if (slot->worker_no == PH_JOBS)
-		snprintf(name, sizeof(name), "planthub %s jobs", PLANTHUB_VERSION);
+	if (PH_RUNS_JOBS(slot->worker_no))
+		snprintf(name, sizeof(name), "planthub %s %s", PLANTHUB_VERSION, slot->worker_no == PH_JOBS ? "jobs" : "collectors");
 	else
 		snprintf(name, sizeof(name), "planthub %s worker %d", PLANTHUB_VERSION, slot->worker_no);
 	SetConfigOption("application_name", name, PGC_SUSET, PGC_S_OVERRIDE);
@@ -339,8 +339,8 @@ tick(void)
 	static int	ticks;
 	bool		wanted = database_is_wanted();
 
-	if (slot->worker_no == 0 && ph_shmem_job_runs() && (wanted || extension_is_wanted()))
-		ph_shmem_cancel_job();
+	if (slot->worker_no == 0 && ph_shmem_jobs_run() && (wanted || extension_is_wanted()))
+		ph_shmem_cancel_jobs();
 	if (wanted)
 		leave(PH_END_MADE_WAY);
 	pgstat_report_stat(false);	/* what the last transaction before a rest kept for later: autovacuum waits for it */
@@ -442,7 +442,7 @@ hold_extension(void)
 static void
 add_context(void *arg)
 {
-	if (slot->worker_no == PH_JOBS)
+	if (PH_RUNS_JOBS(slot->worker_no))
 		errcontext("planthub jobs of database %u", MyDatabaseId);
 	else
 		errcontext("planthub worker %d of database %u", slot->worker_no, MyDatabaseId);

@@ -49,8 +49,11 @@ end_of_transaction(XactEvent event, void *arg)
 				ph_shmem_note_prepared(&marks, GetTopFullTransactionId());
 			break;
 		case XACT_EVENT_PREPARE:
+			/* Who looks sees that it is prepared, and looks until it is not. */
 			if (config_marked || jobs_marked)
-				ph_shmem_wake_jobs(0);	/* who looks sees that it is prepared, and looks until it is not */
+				ph_shmem_wake_jobs(PH_JOBS, 0);
+			if (config_marked)
+				ph_shmem_wake_jobs(PH_COLLECTORS, 0);
 			unmark();
 			break;
 		case XACT_EVENT_ABORT:
@@ -70,7 +73,7 @@ resources_released(ResourceReleasePhase phase, bool is_commit, bool is_top_level
 	if (marked || config_marked)
 		ph_shmem_wake(marked ? &marks : NULL, config_marked);
 	if (jobs_marked)
-		ph_shmem_wake_jobs(jobs_at);
+		ph_shmem_wake_jobs(PH_JOBS, jobs_at);
 	unmark();
 }
 

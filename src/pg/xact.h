@@ -16,7 +16,7 @@ extern void ph_xact_mark_entry(const char *thing);
 /* This transaction changed the configuration: tell every worker at commit. */
 extern void ph_xact_mark_config(void);
 
-/* Because of this transaction a job may have to run at this time: tell at commit.  0 stands for at once. */
+/* Because of this transaction a job other than a collector may have to run at this time: tell at commit.  0: at once. */
 extern void ph_xact_mark_jobs(TimestampTz at);
 
 #endif

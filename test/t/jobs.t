@@ -18,7 +18,7 @@ WRITERS = 3
 ROWS = 60                       # of each writer
 
 hub = Hub('max_worker_processes = 12')
-PROCESS = "SELECT state FROM planthub.job_process()"
+PROCESS = "SELECT string_agg(DISTINCT state, ',') FROM planthub.job_process()"
 DSN = f'host={os.environ["PGHOST"]} port={os.environ["PGPORT"]} user=postgres dbname=hub'
 
 
@@ -43,14 +43,14 @@ hub.sql("""
     $$;""".replace("'time', now(), 'recordedtime', now()", """'time', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
             'recordedtime', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""))
 eventually(lambda: hub.sql(PROCESS), 'asleep', 'with nothing to do there is no process')
-equal(hub.sql('SELECT looks_at IS NULL FROM planthub.job_process()'), 't', 'and none will come by itself')
+equal(hub.sql('SELECT bool_and(looks_at IS NULL) FROM planthub.job_process()'), 't', 'and none will come by itself')
 equal(state('release')(), 'idle', 'which the view says, too')
 
 # ---- released events ----
 
 holder = Connection(DSN)
 equal(hub.sql("SELECT send('e1', 'X1', 'k1')"), 'parked', 'an event waits for an entry of the cross-reference')
-equal(hub.sql("SELECT looks_at = (SELECT case_at FROM planthub.parked) FROM planthub.job_process()"), 't', 'the process comes when it has waited too long')
+equal(hub.sql("SELECT looks_at = (SELECT case_at FROM planthub.parked) FROM planthub.job_process() WHERE process = 'jobs'"), 't', 'the process comes when it has waited too long')
 holder.rows("BEGIN; SELECT planthub.lock_event('P1', 'k1', NULL, -1)")
 hub.sql("SELECT planthub.set_xref('item', 'X1', '\"ITEM\"', 'mes')")
 eventually(lambda: hub.row("SELECT due FROM planthub.parked"), {'due': True}, 'the entry comes while another transaction has the key: it is released and left')
@@ -156,7 +156,7 @@ def answer(query):
 
 killed = 0
 while killed < KILLS:
-    pid = answer("SELECT pid FROM pg_stat_activity WHERE backend_type = 'planthub jobs' AND query LIKE 'planthub: job collect%' AND state = 'active'")
+    pid = answer("SELECT pid FROM pg_stat_activity WHERE backend_type = 'planthub collectors' AND query LIKE 'planthub: job collect%' AND state = 'active'")
     if pid:
         os.kill(int(pid), signal.SIGKILL)
         killed += 1
@@ -236,16 +236,19 @@ hub.sql("""
     SELECT planthub.create_job('collect', 'slow', every => '1 h', role => 'regress_ph_reader', time_limit => '2 s');""")
 eventually(lambda: 'statement timeout' in (job('collect:slow')['last_error'] or ''), True, 'a run that takes too long is cancelled')
 hub.sql("SELECT planthub.alter_job('collect:slow', time_limit => '1 h')")
-SLEEPS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'planthub jobs' AND wait_event = 'PgSleep'"
+SLEEPS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'planthub collectors' AND wait_event = 'PgSleep'"
 eventually(lambda: hub.sql(SLEEPS), '1', 'a long query runs')
+hub.sql("SELECT send('e6', 'X6', 'k6')")
+eventually(lambda: hub.sql("SELECT case_id IS NOT NULL FROM planthub.parked JOIN planthub.inbox ON id = message_id WHERE event_id = 'e6'"), 't', 'what is no collector does not wait for it')
+equal(hub.sql(SLEEPS), '1', 'which still runs')
 began = time.monotonic()
 hub.sql('SELECT planthub.stop()')
 ok(time.monotonic() - began < 20, 'stop() does not wait for it', time.monotonic() - began)
-equal(hub.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'planthub jobs'"), '0', 'it is gone')
+equal(hub.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type IN ('planthub jobs', 'planthub collectors')"), '0', 'it is gone')
 equal(job('collect:slow')['failures'], 1, 'which is no failure')
 hub.sql('SELECT planthub.start()')
 eventually(lambda: hub.sql(SLEEPS), '1', 'it runs again after start()')
-pid = int(hub.sql("SELECT pid FROM planthub.job_process()"))
+pid = int(hub.sql("SELECT pid FROM planthub.job_process() WHERE process = 'collectors'"))
 os.kill(pid, signal.SIGTERM)
 eventually(lambda: hub.sql(f'SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}'), '0', 'SIGTERM ends it at once')
 eventually(lambda: 'process ended' in job('collect:slow')['last_error'], True, 'which is noted')

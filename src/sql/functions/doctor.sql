@@ -8,7 +8,7 @@ DECLARE
                                    WHERE trim(l, ' "') IN ('planthub', '$libdir/planthub'));
     enabled     boolean := coalesce(current_setting('planthub.enabled', true), 'on')::boolean;
     wanted      int := coalesce(current_setting('planthub.workers', true), '1');
-    jobs        text := (SELECT p.state FROM planthub.job_process() AS p);
+    jobs        text := (SELECT string_agg(p.process, ', ') FROM planthub.job_process() AS p WHERE p.state = 'failed');
     running     bigint := (SELECT count(*) FROM planthub.workers());
     slots       int := current_setting('max_worker_processes');
     blocker     record;
@@ -23,11 +23,11 @@ BEGIN
         ('workers', CASE WHEN running >= wanted THEN 'ok' WHEN running > 0 OR NOT enabled THEN 'warning' ELSE 'error' END,
          format('%s of %s workers are running', running, wanted),
          CASE WHEN running < wanted THEN 'Call planthub.start(), and look into the server log for the reason.' END),
-        ('job process', CASE WHEN jobs = 'failed' THEN 'warning' ELSE 'ok' END, 'the process for jobs is ' || jobs,
-         CASE WHEN jobs = 'failed' THEN 'It could not be started, or ended unexpectedly; it is tried again. The server log says why.' END),
-        ('worker processes', CASE WHEN slots >= wanted + 3 THEN 'ok' ELSE 'warning' END,
-         format('max_worker_processes is %s; PlantHub needs 1, and %s for each database', slots, wanted + 1),
-         CASE WHEN slots < wanted + 3 THEN 'Raise max_worker_processes and restart the server.' END),
+        ('job processes', CASE WHEN jobs IS NOT NULL THEN 'warning' ELSE 'ok' END, coalesce('failed: ' || jobs, 'none has failed'),
+         CASE WHEN jobs IS NOT NULL THEN 'It could not be started, or ended unexpectedly; it is tried again. The server log says why.' END),
+        ('worker processes', CASE WHEN slots >= wanted + 4 THEN 'ok' ELSE 'warning' END,
+         format('max_worker_processes is %s; PlantHub needs 1, and %s for each database', slots, wanted + 2),
+         CASE WHEN slots < wanted + 4 THEN 'Raise max_worker_processes and restart the server.' END),
         ('armed', CASE WHEN planthub.is_armed() THEN 'ok' ELSE 'error' END,
          CASE WHEN planthub.is_armed() THEN 'this server and database may send' ELSE 'this is a copy of a hub; it sends nothing' END,
          CASE WHEN NOT planthub.is_armed() THEN 'If it is to send, call planthub.arm(); what the original had not finished stays paused.' END),

@@ -9,17 +9,17 @@ CREATE OR REPLACE FUNCTION planthub.jobs_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'planthub_jobs_changed';
 COMMENT ON FUNCTION planthub.jobs_changed() IS 'Internal: trigger that has the jobs looked at after the commit';
 
-CREATE OR REPLACE TRIGGER jobs_changed AFTER INSERT OR UPDATE OF kind, name, role, every, at_most, time_limit ON planthub.job
-    FOR EACH STATEMENT EXECUTE FUNCTION planthub.jobs_changed();
-COMMENT ON TRIGGER jobs_changed ON planthub.job IS 'Makes a change take effect';
+CREATE OR REPLACE TRIGGER config_changed AFTER INSERT OR UPDATE OF kind, name, role, every, at_most, time_limit ON planthub.job
+    FOR EACH STATEMENT EXECUTE FUNCTION planthub.config_changed();
+COMMENT ON TRIGGER config_changed ON planthub.job IS 'Has all jobs looked at after a change';
 
 CREATE OR REPLACE TRIGGER jobs_changed AFTER INSERT ON planthub.staging
     FOR EACH STATEMENT EXECUTE FUNCTION planthub.jobs_changed();
 COMMENT ON TRIGGER jobs_changed ON planthub.staging IS 'Has the batch drained when there is a job for it';
 
-CREATE OR REPLACE FUNCTION planthub.job_process(OUT state text, OUT pid int, OUT started_at timestamptz, OUT looks_at timestamptz) RETURNS record
+CREATE OR REPLACE FUNCTION planthub.job_process(OUT process text, OUT state text, OUT pid int, OUT started_at timestamptz, OUT looks_at timestamptz) RETURNS SETOF record
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'planthub_job_process';
-COMMENT ON FUNCTION planthub.job_process() IS 'The process that runs the jobs of this database.  state: running, starting, asleep (no process: nothing to do before looks_at, or before a commit says so), failed (comes again soon) or absent (the database has no workers)';
+COMMENT ON FUNCTION planthub.job_process() IS 'The processes that run the jobs of this database: collectors for those of kind collect, whose queries may be long, jobs for all others.  state: running, starting, asleep (no process: nothing to do before looks_at, or before a commit says so) or failed (comes again soon); no row: the database has no workers';
 
 -- Release
 
@@ -118,7 +118,7 @@ $$;
 COMMENT ON FUNCTION planthub.job_next(planthub.job) IS 'Internal: when a job is to run, in the past: now; null: when a commit says so';
 
 -- The one that was run longest ago goes first, so none keeps the others from running.  Without any: when there may be one.
-CREATE OR REPLACE FUNCTION planthub.take_job(OUT code text, OUT kind text, OUT name text, OUT role text, OUT at_most int, OUT limit_ms int, OUT next_at timestamptz)
+CREATE OR REPLACE FUNCTION planthub.take_job(collectors boolean, OUT code text, OUT kind text, OUT name text, OUT role text, OUT at_most int, OUT limit_ms int, OUT next_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j  planthub.job;
@@ -128,7 +128,7 @@ BEGIN
         RETURN;     -- a copy; arm() has it looked at again
     END IF;
     FOR j IN SELECT x.* FROM planthub.job AS x
-             WHERE NOT EXISTS (SELECT FROM planthub.pause AS p WHERE p.scope = 'job' AND p.name = x.code)
+             WHERE (x.kind = 'collect') = collectors AND NOT EXISTS (SELECT FROM planthub.pause AS p WHERE p.scope = 'job' AND p.name = x.code)
              ORDER BY x.started_at NULLS FIRST, x.code LOOP
         at := planthub.job_next(j);
         IF at <= clock_timestamp() THEN
@@ -150,7 +150,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION planthub.take_job() IS 'Internal: begins the next job that is to run now, or tells when there may be one';
+COMMENT ON FUNCTION planthub.take_job(boolean) IS 'Internal: begins the next job of a process that is to run now, or tells when there may be one';
 
 CREATE OR REPLACE FUNCTION planthub.job_pause(failures int) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -185,13 +185,13 @@ END
 $$;
 COMMENT ON FUNCTION planthub.finish_job(text, bigint, text, boolean) IS 'Internal: notes how a job went; returns how often it had failed in a row before';
 
-CREATE OR REPLACE FUNCTION planthub.recover_jobs() RETURNS void
+CREATE OR REPLACE FUNCTION planthub.recover_jobs(collectors boolean) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     UPDATE planthub.job AS j SET ended_at = clock_timestamp(), failures = j.failures + 1, failed_at = clock_timestamp(),
         last_error = 'The process ended while the job ran.', not_before = clock_timestamp() + planthub.job_pause(j.failures)
-    WHERE j.started_at IS NOT NULL AND j.ended_at IS NULL
+    WHERE (j.kind = 'collect') = collectors AND j.started_at IS NOT NULL AND j.ended_at IS NULL
 $$;
-COMMENT ON FUNCTION planthub.recover_jobs() IS 'Internal: counts the job that an earlier process had begun as failed';
+COMMENT ON FUNCTION planthub.recover_jobs(boolean) IS 'Internal: counts the job that an earlier process had begun as failed';
 
 -- Verbs
 
@@ -295,8 +295,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('job "%s" is paused', code),
             HINT = format('Call planthub.resume(''job'', %L); it runs then.', code);
     END IF;
-    UPDATE planthub.job AS j SET next_at = NULL, not_before = NULL WHERE j.code = run_job.code;
-    PERFORM planthub.wake_jobs(now());
+    UPDATE planthub.job AS j SET next_at = NULL, not_before = NULL, every = j.every WHERE j.code = run_job.code;    -- the trigger has it looked at
     PERFORM planthub.log_operation('run_job', jsonb_build_object('code', code), 1);
 END
 $$;
