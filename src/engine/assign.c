@@ -180,6 +180,7 @@ ph_assign_take_lanes(void)
 			if (!ok)
 				ph_lane_release(&lane->state);
 			lane->wants_claim = lane->wants_due = true;
+			lane->follow_at = now;		/* look once */
 			recovered = recovered || !dlist_is_empty(&lane->state.recoveries);
 			if (lane->state.leased)
 			{

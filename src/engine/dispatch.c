@@ -15,6 +15,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/exchange.h"
+#include "engine/follow.h"
 #include "engine/outage.h"
 #include "engine/outcome_rule.h"
 #include "engine/work.h"
@@ -102,6 +103,7 @@ turn(const PhMarks *marks, bool config)
 		}
 		now = GetCurrentTimestamp();
 	}
+	ph_follow_run(now);
 	start_requests(now);
 	connector->run();
 	return next_turn_ms(GetCurrentTimestamp());
@@ -253,7 +255,7 @@ submit(PhEndpointState *endpoint, PhItem **items, int n)
 	PhRequest  *request = ph_request_create(endpoint, ph_work.config, endpoint->endpoint, items, n);
 
 	endpoint->in_flight++;
-	if (request->target->steps != NULL)
+	if (request->target->steps != NULL || items[0]->follow != NULL)
 		ph_exchange_begin(request);
 	else
 		ph_request_submit(connector, request, &request->target->target);

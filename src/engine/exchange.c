@@ -30,10 +30,11 @@ typedef enum Stage
 	STAGE_SESSION,
 	STAGE_READ,
 	STAGE_SEND,
-	STAGE_LOOKUP
+	STAGE_LOOKUP,
+	STAGE_FOLLOW
 } Stage;
 
-static const char *const stage_names[] = {"token", "session", "read", "send", "lookup"};
+static const char *const stage_names[] = {"token", "session", "read", "send", "lookup", "follow"};
 
 typedef struct PhExchange
 {
@@ -58,6 +59,15 @@ static PhFinish finish_request;
 static int	nwaiting;
 
 static void advance(PhRequest *request);
+
+/* Those of the endpoint; what is only asked about may go to one that has none. */
+static const PhSteps *
+steps_of(const PhRequest *request)
+{
+	static const PhSteps none;
+
+	return request->target->steps == NULL ? &none : request->target->steps;
+}
 
 void
 ph_exchange_start(const PhConnector *with, PhFinish finish)
@@ -207,7 +217,7 @@ submit_token(PhRequest *request, const char **fields)
 static void
 submit_stage(PhRequest *request, const char **fields)
 {
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	const PhStepAddresses *addresses = request->n == 0 ? NULL : request->items[0]->addresses;
 	PhTarget	target;
 
@@ -225,6 +235,9 @@ submit_stage(PhRequest *request, const char **fields)
 		case STAGE_LOOKUP:
 			target = step_target(request, addresses->lookup, fields);
 			break;
+		case STAGE_FOLLOW:
+			target = step_target(request, request->items[0]->follow, fields);
+			break;
 		default:
 			target = request->target->target;
 			target.more_headers = fields;
@@ -241,7 +254,7 @@ static void
 send_stage(PhRequest *request)
 {
 	PhExchange *exchange = request->exchange;
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	PhAccess   *access = ph_access_of(request->endpoint);
 	PhBuffer	cookies = {0};
 	const char *fields[6];
@@ -302,7 +315,7 @@ wait_for(PhRequest *request, Stage stage)
 static void
 advance(PhRequest *request)
 {
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	PhAccess   *access = ph_access_of(request->endpoint);
 	const char *error;
 
@@ -379,7 +392,7 @@ fetched(PhRequest *fetch, const PhResult *result)
 		ph_access_forget(access);
 	else if (stage == STAGE_TOKEN)
 		error = ph_access_take_token(access, result);
-	else if (!ph_access_take_session(access, result, fetch->target->steps->session_header))
+	else if (!ph_access_take_session(access, result, steps_of(fetch)->session_header))
 		error = psprintf("no session: %s", result->fault == PH_FAULT_NONE ? psprintf("status %d without a token", result->status) : result->error);
 	free_exchange(fetch);
 	ph_request_free(fetch);
@@ -458,7 +471,7 @@ static bool
 take_etag(PhRequest *request, const PhResult *result, const char **error)
 {
 	PhExchange *exchange = request->exchange;
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	size_t		length = 0;
 	const char *etag;
 
@@ -486,7 +499,7 @@ take_etag(PhRequest *request, const PhResult *result, const char **error)
 static void
 hear_read(PhRequest *request, const PhResult *result)
 {
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	PhOutcome	outcome = ph_outcome_classify(result);
 	Question	question = {.truth = true};
 	const char *error;
@@ -516,7 +529,7 @@ hear_read(PhRequest *request, const PhResult *result)
 static void
 send_message(PhRequest *request)
 {
-	request->exchange->stage = request->target->steps->read != NULL ? STAGE_READ : STAGE_SEND;
+	request->exchange->stage = steps_of(request)->read != NULL ? STAGE_READ : STAGE_SEND;
 	advance(request);
 }
 
@@ -524,7 +537,7 @@ send_message(PhRequest *request)
 static bool
 session_is_over(const PhRequest *request, const PhResult *result)
 {
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	const char *value;
 	size_t		length;
 
@@ -538,7 +551,7 @@ static void
 hear_sent(PhRequest *request, const PhResult *result)
 {
 	PhExchange *exchange = request->exchange;
-	const PhSteps *steps = request->target->steps;
+	const PhSteps *steps = steps_of(request);
 	bool		over = session_is_over(request, result);
 	bool		changed = steps->read != NULL && (result->status == 412 || result->status == 428);
 
@@ -592,7 +605,7 @@ hear_lookup(PhRequest *request, const PhResult *result)
 	Question	question = {0};
 
 	if (outcome == PH_OUTCOME_SUCCESS)
-		question = ask(request->target->steps->found, request, result);
+		question = ask(steps_of(request)->found, request, result);
 	if (outcome == PH_OUTCOME_SUCCESS && question.error == NULL && question.truth)
 		finish_found(request, result, &question);
 	else if ((outcome == PH_OUTCOME_SUCCESS && question.error == NULL) || result->status == 404)
@@ -621,7 +634,7 @@ is_doubtful(const PhRequest *request)
 {
 	const PhItem *item = request->items[0];
 
-	return request->target->steps->lookup != NULL && !request->target->idempotent &&
+	return steps_of(request)->lookup != NULL && !request->target->idempotent &&
 		(item->tries > 1 || item->batch->crashes > 0);
 }
 
@@ -630,10 +643,10 @@ ph_exchange_begin(PhRequest *request)
 {
 	request->exchange = MemoryContextAllocZero(ph_work.context, sizeof(PhExchange));
 	request->exchange->started_at = GetCurrentTimestamp();
-	ph_access_of(request->endpoint)->version = request->target->steps->version;
-	if (is_doubtful(request))
+	ph_access_of(request->endpoint)->version = steps_of(request)->version;
+	if (request->items[0]->follow != NULL || is_doubtful(request))
 	{
-		request->exchange->stage = STAGE_LOOKUP;
+		request->exchange->stage = request->items[0]->follow != NULL ? STAGE_FOLLOW : STAGE_LOOKUP;
 		advance(request);
 	}
 	else
@@ -652,7 +665,7 @@ ph_exchange_hear(PhRequest *request, const PhResult *result)
 		return;
 	}
 	add_note(request, stage_names[exchange->stage], result->status, result->duration_us);
-	if (result->headers != NULL && request->target->steps->session != NULL &&
+	if (result->headers != NULL && steps_of(request)->session != NULL &&
 		exchange->session_version == access->session_version)
 		ph_cookies_hear(&access->cookies, result->headers, result->headers_len);
 	if (renew_token(request, result))
@@ -661,6 +674,8 @@ ph_exchange_hear(PhRequest *request, const PhResult *result)
 		hear_read(request, result);
 	else if (exchange->stage == STAGE_LOOKUP)
 		hear_lookup(request, result);
+	else if (exchange->stage == STAGE_FOLLOW)
+		finish(request, result, NULL);
 	else
 		hear_sent(request, result);
 }

@@ -84,6 +84,8 @@ typedef struct PhItem
 	PhEvent		event;
 	const char *idempotency_key;
 	const char *mapping;		/* version that made the data; NULL: none */
+	const char *follow;			/* address that tells more about a delivered one, see follow.h; NULL: it is to be sent */
+	TimestampTz follow_at;		/* when it is to be asked for more; 0: not */
 	PhStepAddresses *addresses; /* when its endpoint has steps with places; else NULL */
 
 	ArrayType  *waits_for;		/* entries that its mapping lacks; NULL: none */

@@ -31,15 +31,47 @@ typedef struct Work
 	const char *error;			/* of a mapping that failed */
 } Work;
 
+/* The request whose answer it is. */
+static const char *
+step_of(const PhItem *item)
+{
+	return item->follow != NULL ? "follow" : item->nnotes > 0 ? item->notes[item->nnotes - 1].step : "send";
+}
+
+/* What is known from before; null before it is followed. */
+static PhValue
+posting_value(const PhItem *item)
+{
+	static PhStatement find = {
+		"SELECT jsonb_build_object('external_document', p.external_document, 'kind', p.document_kind)"
+		" FROM planthub.posting_status AS p WHERE p.delivery_id = $1", 1, {INT8OID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1] = {Int64GetDatum(item->delivery_id)};
+	PhValue		posting = ph_value_null();
+	bool		isnull;
+
+	if (item->follow == NULL || ph_sql_run(&find, values, NULL, SPI_OK_SELECT) == 0)
+		return posting;
+	MemoryContextSwitchTo(context);
+	posting = ph_value_from_jsonb(DatumGetJsonbPCopy(ph_sql_datum(0, 1, &isnull)));
+	SPI_freetuptable(SPI_tuptable);
+	return posting;
+}
+
 static Jsonb *
 make_document(const Work *work)
 {
-	PhValue		document = ph_object_new(6);
+	PhValue		document = ph_object_new(8);
 	PhValue		request;
+	PhValue		posting;
 
 	ph_answer_append(&document, work->item->answer);
 	request = ph_answer_parse(work->item->event.data, work->item->event.data_len);
 	ph_object_put(&document, "request", &request);
+	ph_object_put_text(&document, "step", step_of(work->item));
+	posting = posting_value(work->item);
+	ph_object_put(&document, "posting", &posting);
 	ph_item_append_values(&document, work->item, work->route->code, work->endpoint);
 	ph_object_finish(&document);
 	return ph_value_to_jsonb(&document, NULL);
@@ -61,11 +93,11 @@ static void
 write_posting(const Work *work, Jsonb *response, const char *error)
 {
 	static PhStatement record = {
-		"SELECT planthub.record_posting($1, $2, $3, $4, $5, $6, $7, $8)",
-		8, {INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID}
+		"SELECT planthub.record_posting($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		9, {INT8OID, INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID}
 	};
-	Datum		values[8];
-	char		nulls[] = "        ";
+	Datum		values[9];
+	char		nulls[] = "         ";
 
 	values[0] = Int64GetDatum(work->item->delivery_id);
 	values[1] = Int64GetDatum(work->item->message_id);
@@ -77,7 +109,9 @@ write_posting(const Work *work, Jsonb *response, const char *error)
 	values[7] = CStringGetTextDatum(error == NULL ? "" : error);
 	nulls[6] = response == NULL ? 'n' : ' ';
 	nulls[7] = error == NULL ? 'n' : ' ';
+	values[8] = BoolGetDatum(work->item->follow != NULL);
 	ph_sql_run(&record, values, nulls, SPI_OK_SELECT);
+	work->item->follow_at = ph_sql_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
 }
 

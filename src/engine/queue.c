@@ -40,6 +40,13 @@ ph_queue_forget(void)
 	chains = NULL;
 }
 
+/* What is asked about a delivered item is asked at any time. */
+static bool
+has_order(const PhItem *item)
+{
+	return item->key != NULL && item->follow == NULL;
+}
+
 static void
 make_ready(PhQueue *queue, PhItem *item)
 {
@@ -57,7 +64,7 @@ ph_queue_push(PhQueue *queue, PhItem *item)
 	bool		found;
 
 	item->next_of_key = NULL;
-	if (item->key == NULL)
+	if (!has_order(item))
 	{
 		make_ready(queue, item);
 		return;
@@ -101,7 +108,7 @@ ph_queue_pop_follower(PhQueue *queue, PhItem *item)
 {
 	PhItem	   *next = item->next_of_key;
 
-	if (item->key == NULL || next == NULL || next->alone || next->in_flight)
+	if (!has_order(item) || next == NULL || next->alone || next->in_flight)
 		return NULL;
 	queue->nwaiting--;
 	next->in_flight = true;
@@ -161,7 +168,7 @@ ph_queue_done(PhQueue *queue, PhItem *item, bool delivered)
 	Chain	   *chain;
 	PhItem	   *blocked = NULL;
 
-	if (item->key == NULL)
+	if (!has_order(item))
 		return NULL;
 	chain = hash_search(chains, &item->chain, HASH_FIND, NULL);
 	unlink_item(chain, item);

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "engine/follow.h"
 #include "engine/held.h"
 #include "engine/lane.h"
 #include "engine/posting.h"
@@ -53,7 +54,9 @@ ph_settle(const PhConfig *config, PhItem **items, const int64 *tokens, int n)
 	{
 		PhItem	   *item = items[i];
 
-		if (!ph_settle_is_final(item))
+		if (item->follow != NULL)
+			ph_follow_settle(config, item);
+		else if (!ph_settle_is_final(item))
 		{
 			PhHeldRow  *row = item->held ? &updates[nupdates++] : &inserts[ninserts++];
 
@@ -180,7 +183,7 @@ append_attempts(PhItem **items, int n)
 
 	for (i = 0; i < n; i++)
 	{
-		if (!items[i]->recorded_attempt && items[i]->fate != PH_FATE_EXPIRED)
+		if (items[i]->follow != NULL || (!items[i]->recorded_attempt && items[i]->fate != PH_FATE_EXPIRED))
 			continue;
 		if (append == NULL)
 			append = ph_append_open(PH_LOG_ATTEMPT, slot);

@@ -266,6 +266,8 @@ ph_work_next(TimestampTz now)
 			/* What is due and not wanted waits for an answer, not for a time. */
 			if (lane->due.at != 0 && Max(lane->due.at, opens) > now)
 				next = earlier(next, Max(lane->due.at, opens));
+			if (lane->follow_at != 0)
+				next = earlier(next, Max(lane->follow_at, Max(opens, now)));
 			if (lane->due.suspect_at != 0 && Max(lane->due.suspect_at, opens) > now)
 				next = earlier(next, Max(lane->due.suspect_at, opens));
 		}
@@ -527,6 +529,7 @@ forget_finished(void)
 		PhBatch    *batch = ph_work.finished[i]->batch;
 		PhLaneWork *lane = batch->owner;
 
+		lane->follow_at = earlier(lane->follow_at, ph_work.finished[i]->follow_at);
 		if (!ph_settle_is_final(ph_work.finished[i]) || ph_work.finished[i]->held)
 			lane->wants_due = true;
 		nitems--;
@@ -552,8 +555,8 @@ add_finished(PhItem *item)
 	ph_work.finished[ph_work.nfinished++] = item;
 }
 
-static void
-add_batch(PhLaneWork *lane, PhBatch *batch)
+void
+ph_work_add_batch(PhLaneWork *lane, PhBatch *batch)
 {
 	int			i;
 
@@ -618,7 +621,7 @@ apply_harvest(Harvest *harvest)
 		if (harvest->due[i] == NULL)
 			continue;
 		dlist_push_tail(&lane->state.batches, &harvest->due[i]->node);
-		add_batch(lane, harvest->due[i]);
+		ph_work_add_batch(lane, harvest->due[i]);
 	}
 	for (i = 0; i < harvest->nclaims; i++)
 	{
@@ -629,7 +632,7 @@ apply_harvest(Harvest *harvest)
 		lane->wants_claim = claim->more;
 		ph_lane_adopt(claim);
 		if (claim->batch != NULL)
-			add_batch(lane, claim->batch);
+			ph_work_add_batch(lane, claim->batch);
 	}
 	prepared = ph_shmem_prepared(ph_work.worker_no, &marks);
 	prepared_ended = harvest->nclaims > 0 && FullTransactionIdIsValid(prepared) &&
@@ -652,6 +655,8 @@ ph_work_still_wanted(PhItem *item, TimestampTz now)
 {
 	const PhRoute *route = ph_config_route(ph_work.config, item->route);
 
+	if (item->follow != NULL)
+		return true;
 	if (item->expires_at != 0 && item->expires_at <= now)
 	{
 		item->fate = PH_FATE_EXPIRED;

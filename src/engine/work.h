@@ -22,6 +22,7 @@ typedef struct PhLaneWork
 	bool		wants_due;			/* held may have changed: look when the next one is due */
 	PhHeldDue	due;				/* of held */
 	int			failures;			/* of its claims in a row */
+	TimestampTz follow_at;			/* when delivered ones are to be asked about, see follow.h; 0: never */
 } PhLaneWork;
 
 typedef struct PhEndpointState
@@ -85,6 +86,9 @@ extern bool ph_work_run(void);
 
 /* How many more requests the endpoint may have now. */
 extern int	ph_work_allowance(PhEndpointState *endpoint, TimestampTz now);
+
+/* Items that are in memory now. */
+extern void ph_work_add_batch(PhLaneWork *lane, PhBatch *batch);
 
 /* Whether a claimed item is still to be sent; gives it another fate otherwise. */
 extern bool ph_work_still_wanted(PhItem *item, TimestampTz now);

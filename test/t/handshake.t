@@ -298,6 +298,84 @@ for status, want in ((400, 'in_doubt LOOKUP_FAILED'), (503, 'retry LOOKUP_FAILED
     eventually(lambda: state(m), 'delivered', 'is repeated')
     equal(steps(m, 2), 'lookup 200', 'and nothing is sent twice')
 
+# ---- what comes of it later ----
+
+def following(message):
+    return hub.row(f'SELECT f.*, f.due_at > now() AS later FROM planthub.follow_up AS f WHERE f.message_id = {message}') or {}
+
+
+def cases(message):
+    return hub.sql(f"""SELECT string_agg(c.code, ' ' ORDER BY c.code) FROM planthub.delivery_status AS d
+                       JOIN planthub."case" AS c ON c.kind = 'delivery' AND c.key = d.delivery_id::text WHERE d.message_id = {message}""")
+
+
+def job(body, path='/services/rest/async/v1/job/123', **more):
+    peer.control(behaviour='status', status=200, body=json.dumps(body), match={'method': 'GET', 'path': path}, **more)
+
+
+answers, expect = variant('netsuite_idempotency')
+JOB = answers[0]['headers']['Location']
+peer = target('job', '/record', None, 'netsuite-job-response', outcome_set='netsuite', credential='sap-user')
+peer.control(behaviour='status', **{**answers[0], 'body': json.dumps(answers[0]['body'])})
+job({'completed': False, 'progress': 'processing'}, headers={'Retry-After': '0'})
+m = publish('job')
+eventually(lambda: posted(m), f'accepted {JOB}', f'netsuite_idempotency: {expect["state"]}')
+eventually(lambda: following(m).get('address'), peer.url(JOB), expect['action'])
+hub.sql(f'UPDATE planthub.follow_up SET due_at = now() WHERE message_id = {m}')
+later = publish('job')
+eventually(lambda: following(m).get('tries', 0) >= 2, True, 'it is asked again and again')
+ok(peer.received(JOB)[0]['headers'].get('authorization', '').startswith('Basic '), 'with what lets the hub in')
+equal(state(later), 'delivered', 'the next of its key does not wait for it')
+equal(hub.sql(f'SELECT count(*) FROM planthub.posting WHERE message_id = {m}'), '1', 'an answer that says nothing new leaves nothing')
+peer.control(reset=True)
+peer.control(behaviour='status', **{**answers[0], 'body': json.dumps(answers[0]['body'])})
+job({'completed': True, 'progress': 'succeeded'})
+eventually(lambda: posted(m), f'posted {JOB}', 'when the job is done it is posted')
+equal((following(m), hub.sql(f'SELECT count(*) FROM planthub.attempt WHERE message_id = {m}')), ({}, '1'), 'and nobody asks any more')
+
+MAPPING = {'outcome': "=step == 'follow' && (body.done && (body.ok && 'posted' || 'rejected')) || 'accepted'", 'external_document': '=body.number || posting.external_document',
+           'error': {'$if': "=step == 'follow' && body.done && !(body.ok)", '$then': {'code': 'REFUSED_LATER', 'text': '=body.why'}},
+           'follow': {'$if': "=step == 'send' || !(body.done)", '$then': {'address': '=headers.location || body.next', 'after': '=`0.1`', 'for': '=request.for'}}}
+hub.sql(f"""SELECT planthub.create_mapping('async', {sql_value(json.dumps(MAPPING))}); SELECT planthub.activate_mapping('async', version => 1)""")
+peer = target('async', '/async', None, 'async', outcome_set=None)
+peer.control(behaviour='status', status=202, headers={'Location': '/jobs/1'}, match={'method': 'POST'}, count=1)
+job({'done': False, 'next': '/jobs/1b', 'number': 'J-1'}, '/jobs/1')
+job({'done': True, 'ok': True, 'number': 'D-1'}, '/jobs/1b')
+m = publish('async')
+eventually(lambda: posted(m), 'posted D-1', 'a job that leads to another one')
+equal(hub.sql("SELECT canonical FROM planthub.xref_find('document', 'D-1', 'erp', 'P1')"), str(m), 'its document is in the cross-reference')
+peer.control(behaviour='status', status=202, headers={'Location': '/jobs/2'}, match={'method': 'POST'}, count=1)
+job({'done': True, 'ok': False, 'why': 'period closed'}, '/jobs/2')
+m = publish('async')
+eventually(lambda: (posted(m), cases(m)), ('rejected', 'REFUSED_LATER'), 'a job that ends badly is rejected, and a case')
+peer.control(behaviour='status', status=202, headers={'Location': 'http://127.0.0.1:1/jobs/3'}, match={'method': 'POST'}, count=1)
+m = publish('async')
+eventually(lambda: posted(m), 'accepted', 'a target cannot send the hub elsewhere')
+ok('not one of the endpoint' in hub.sql(f'SELECT error_text FROM planthub.posting_status WHERE message_id = {m}'), 'that is told')
+equal(following(m), {}, 'and not followed')
+peer.control(behaviour='status', status=202, headers={'Location': '/jobs/4'}, match={'method': 'POST'}, count=1)
+peer.control(behaviour='status', status=503, match={'path': '/jobs/4'})
+m = publish('async', {'for': '1 ms'})
+eventually(lambda: hub.sql(f'SELECT error_code FROM planthub.posting_status WHERE message_id = {m}'), 'FOLLOW_EXHAUSTED', 'a target that does not tell is given up')
+eventually(lambda: (following(m), cases(m)), ({}, 'FOLLOW_EXHAUSTED'), 'with a case')
+peer.control(behaviour='status', status=202, headers={'Location': '/jobs/5'}, match={'method': 'POST'}, count=1)
+peer.control(behaviour='status', status=503, match={'path': '/jobs/5'}, count=1)
+job({'done': True, 'ok': True, 'number': 'D-5'}, '/jobs/5')
+m = publish('async')
+eventually(lambda: posted(m), 'posted D-5', 'one that cannot tell now is asked again')
+
+answers, expect = variant('sap_confirmed_but_movement_failed')
+DETAIL = {'external_document': {'$if': "=step == 'send'", '$then': "=join('/', [body.d.ConfirmationGroup, body.d.ConfirmationCount])", '$else': '=posting.external_document'},
+          'error': {'$if': "=nz(body.goods_movements_failed, 0) > `0`", '$then': {'code': expect['exception'], 'text': '=concat(body.goods_movements_failed, \' movement failed\')'}},
+          'follow': {'$if': "=step == 'send'", '$then': {'address': "=concat('/movements/', body.d.ConfirmationGroup)", 'after': '=`0.1`'}}}
+hub.sql(f"""SELECT planthub.create_mapping('checked', {sql_value(json.dumps(DETAIL))}); SELECT planthub.activate_mapping('checked', version => 1)""")
+peer = target('movements', CONFIRM, SESSION, 'checked')
+peer.control(behaviour='sap', csrf=True)
+job(answers[0]['then_read'], '/movements/0000004712')
+m = publish('movements', confirmation(1))
+eventually(lambda: (posted(m), cases(m)), ('posted 0000004712/00000001', expect['exception']), f'sap_confirmed_but_movement_failed: {expect["state"]}')
+equal(hub.sql(f'SELECT error_code FROM planthub.posting_status WHERE message_id = {m}'), expect['exception'], 'the confirmation stands, the movement is told')
+
 # ---- killed in every step ----
 
 ALL = {**SESSION, 'lookup': LOOKUP['lookup'], 'read': {'address': CONFIRM + "('x')"}}
@@ -323,4 +401,23 @@ for step in ('token', 'read', 'session', 'send', 'lookup'):
     m = int(hub.sql("SELECT max(id) FROM planthub.message WHERE key = 'kill:1'"))
     eventually(lambda: (state(m), (posted(m) or '').split(' ')[0]), ('delivered', 'posted'), 'the message is posted after all')
     equal(peer.control()['effects'].get(f'conf-kill-{step}'), 1, f'once: {steps(m, 1) or steps(m, 2)}')
+
+# Killed while it asks what became of something: it is asked again.
+peer = target('asked', '/async', None, 'async', outcome_set=None)
+peer.control(behaviour='status', status=202, headers={'Location': '/jobs/6'}, match={'method': 'POST'})
+job({'done': True, 'ok': True, 'number': 'D-6'}, '/jobs/6')
+hub.set(debug_crash='step=follow')
+try:
+    publish('asked')
+except RuntimeError:
+    pass
+ok(soon(hub.is_down), 'killed in follow')
+hub.configure(debug_crash='')
+hub.start()
+m = int(hub.sql("SELECT max(id) FROM planthub.message WHERE key = 'asked:1'"))
+equal(following(m).get('later'), True, 'what was asked is kept')
+hub.sql(f'UPDATE planthub.follow_up SET due_at = now() WHERE message_id = {m}')
+publish('asked')
+eventually(lambda: posted(m), 'posted D-6', 'and asked again')
+equal(hub.sql(f'SELECT count(*) FROM planthub.attempt WHERE message_id = {m}'), '1', 'the message is not sent again')
 finish()

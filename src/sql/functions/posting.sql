@@ -20,13 +20,95 @@ END
 $$;
 COMMENT ON FUNCTION planthub.posting_document(bigint, text, text, text, bigint) IS 'Internal: enters a document number of a target into the cross-reference: code of the set document, whose value is the id of the event';
 
+-- A target is asked where it said itself, never elsewhere: what lets the hub in goes along.
+CREATE OR REPLACE FUNCTION planthub.follow_address(endpoint text, address text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    origin constant text := (SELECT substring(e.address from '^[a-zA-Z]+://[^/?]+') FROM planthub.endpoint AS e WHERE e.code = $1);
+    whole  constant text := CASE WHEN address ~ '^/([^/]|$)' THEN origin || address ELSE address END;
+BEGIN
+    IF whole ~ '^[!-~]+$' AND length(whole) <= 2048 AND (starts_with(whole, origin || '/') OR starts_with(whole, origin || '?')) THEN
+        RETURN whole;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+        MESSAGE = 'the address to follow is not one of the endpoint',
+        DETAIL = format('It is "%s"; the endpoint is at "%s".', left(address, 200), origin),
+        HINT = 'Give one that begins with a slash.';
+END
+$$;
+COMMENT ON FUNCTION planthub.follow_address(text, text) IS 'Internal: the whole address to follow; refuses one of another server';
+
+-- follow: {"address", "after": seconds or interval, "for": likewise}.  Returns when the target is asked; null: no more.
+CREATE OR REPLACE FUNCTION planthub.follow(delivery_id bigint, endpoint text, follow jsonb, asked boolean) RETURNS timestamptz
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    whole text;
+    after interval;
+    due   timestamptz;
+BEGIN
+    IF coalesce(jsonb_typeof(follow), 'null') = 'null' THEN
+        IF asked THEN
+            DELETE FROM planthub.follow_up AS f WHERE f.delivery_id = $1;
+        END IF;
+        RETURN NULL;
+    END IF;
+    whole := planthub.follow_address(endpoint, follow->>'address');
+    after := greatest(coalesce(CASE jsonb_typeof(follow->'after') WHEN 'number' THEN make_interval(secs => (follow->>'after')::float8)
+                               ELSE (follow->>'after')::interval END, '10 s'), '100 ms');
+    INSERT INTO planthub.follow_up AS f (delivery_id, message_id, message_slot, lane, route, site, address, due_at, give_up_at)
+    SELECT d.id, d.message_id, d.message_slot, d.lane, d.route, d.site, whole, clock_timestamp() + after,
+        clock_timestamp() + coalesce(CASE jsonb_typeof(follow->'for') WHEN 'number' THEN make_interval(secs => (follow->>'for')::float8)
+                                     ELSE (follow->>'for')::interval END, '1 day')
+    FROM planthub.delivery AS d WHERE d.id = $1
+    ON CONFLICT ON CONSTRAINT follow_up_pkey DO UPDATE SET address = excluded.address, due_at = excluded.due_at, tries = f.tries + 1,
+        last_status = NULL, last_error = NULL
+    RETURNING f.due_at INTO due;
+    RETURN due;
+END
+$$;
+COMMENT ON FUNCTION planthub.follow(bigint, text, jsonb, boolean) IS 'Internal: keeps where a target is to be asked for more, or that it is not';
+
+CREATE OR REPLACE FUNCTION planthub.follow_again(delivery_id bigint, status int, error text) RETURNS timestamptz
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f planthub.follow_up;
+BEGIN
+    UPDATE planthub.follow_up AS u SET tries = u.tries + 1, last_status = $2, last_error = $3,
+        due_at = clock_timestamp() + least(interval '1 s' * 2 ^ least(u.tries, 10), '10 min')
+    WHERE u.delivery_id = $1 RETURNING * INTO f;
+    IF f.give_up_at > clock_timestamp() THEN
+        RETURN f.due_at;
+    END IF;
+    PERFORM planthub.follow_give_up(f);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION planthub.follow_again(bigint, int, text) IS 'Internal: a target that was asked for more has not answered; returns when it is asked again; null: no more';
+
+CREATE OR REPLACE FUNCTION planthub.follow_give_up(f planthub.follow_up) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO planthub.posting (delivery_id, message_id, at, slot, late, conflict, state, origin, site, endpoint, system, by,
+        error_code, error_text)
+    SELECT f.delivery_id, f.message_id, clock_timestamp(), h.slot, false, false, 'accepted', 'response', f.site, e.code, e.system,
+        session_user, 'FOLLOW_EXHAUSTED', format('%s, asked %s times, has not told the end', f.address, f.tries)
+    FROM planthub.hub AS h, planthub.lane AS l JOIN planthub.endpoint AS e ON e.id = l.endpoint WHERE l.id = f.lane;
+    DELETE FROM planthub.follow_up AS x WHERE x.delivery_id = f.delivery_id;
+    PERFORM planthub.open_case(f.site, 'FOLLOW_EXHAUSTED', 'delivery', f.delivery_id::text,
+        format('delivery %s: what became of it could not be learned', f.delivery_id));
+END
+$$;
+COMMENT ON FUNCTION planthub.follow_give_up(planthub.follow_up) IS 'Internal: ends the asking and opens a case';
+
 CREATE OR REPLACE FUNCTION planthub.record_posting(delivery_id bigint, message_id bigint, route int, site text,
-    endpoint text, system text, response jsonb, error text) RETURNS void
+    endpoint text, system text, response jsonb, error text, asked boolean DEFAULT false) RETURNS timestamptz
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     document text := nullif(response->>'external_document', '');
     state    text := coalesce(response->>'outcome', CASE WHEN document IS NULL THEN 'accepted' ELSE 'posted' END);
+    problem  text := nullif(response #>> '{error,code}', '');
     conflict boolean;
+    due      timestamptz;
     entry    jsonb;
 BEGIN
     IF jsonb_typeof(response) <> 'object' OR state NOT IN ('accepted', 'posted', 'rejected') THEN
@@ -35,18 +117,32 @@ BEGIN
                       ELSE format('the response mapping gives the unknown outcome "%s"', state) END,
             HINT = 'See the comment of column "response_mapping" of planthub.route.';
     END IF;
+    IF asked OR response ? 'follow' THEN
+        due := planthub.follow($1, $5, response->'follow', asked);
+        IF asked AND due > (SELECT f.give_up_at FROM planthub.follow_up AS f WHERE f.delivery_id = $1) THEN
+            PERFORM planthub.follow_give_up(f) FROM planthub.follow_up AS f WHERE f.delivery_id = $1;
+            RETURN NULL;
+        ELSIF asked AND due IS NOT NULL AND state = 'accepted' AND problem IS NULL THEN
+            RETURN due;         -- nothing new
+        END IF;
+    END IF;
     conflict := coalesce(state = 'posted' AND EXISTS (
         SELECT FROM planthub.posting AS p
         WHERE p.delivery_id = $1 AND p.state = 'posted' AND NOT p.conflict AND p.external_document <> document), false);
     INSERT INTO planthub.posting (delivery_id, message_id, at, due_at, slot, late, conflict, state, origin, site, endpoint,
         system, by, external_document, document_kind, error_code, error_text)
-    SELECT $1, $2, clock_timestamp(), CASE state WHEN 'accepted' THEN clock_timestamp() + r.acknowledge_within END, h.slot,
+    SELECT $1, $2, clock_timestamp(), CASE WHEN state = 'accepted' AND NOT asked THEN clock_timestamp() + r.acknowledge_within END, h.slot,
         false, conflict, state, 'response', $4, $5, $6, session_user, document, response->>'kind',
-        CASE WHEN $8 IS NOT NULL THEN 'RESPONSE_MAPPING_FAILED' ELSE response #>> '{error,code}' END,
+        CASE WHEN $8 IS NOT NULL THEN 'RESPONSE_MAPPING_FAILED' ELSE problem END,
         coalesce($8, response #>> '{error,text}')
     FROM planthub.hub AS h LEFT JOIN planthub.route AS r ON r.id = $3;
     IF document IS NOT NULL AND state = 'posted' AND NOT conflict THEN
         PERFORM planthub.posting_document($2, $4, $6, document, NULL);
+    END IF;
+    IF problem IS NOT NULL OR state = 'rejected' THEN
+        PERFORM planthub.open_case($4, coalesce(problem, 'POSTING_REJECTED'), 'delivery', $1::text,
+            format('%s says of delivery %s, which is %s: %s', $6, $1, concat_ws(' ', state, document),
+                coalesce(response #>> '{error,text}', problem, 'no reason given')));
     END IF;
     FOR entry IN SELECT e FROM jsonb_array_elements(coalesce(nullif(response->'xref', 'null'), '[]')) AS e LOOP
         INSERT INTO planthub.xref (set, system, scope, code, value, message_id)
@@ -59,9 +155,10 @@ BEGIN
             PERFORM planthub.release_waiting('xref', ARRAY[concat_ws('/', entry->>'set', entry->>'code'), concat_ws('/', entry->>'set', entry->>'value')]);
         END IF;
     END LOOP;
+    RETURN due;
 END
 $$;
-COMMENT ON FUNCTION planthub.record_posting(bigint, bigint, int, text, text, text, jsonb, text) IS 'Internal: called by a worker for a delivered delivery: records what its response mapping gave, or why it failed; neither: there is no mapping, and the acknowledgement is waited for';
+COMMENT ON FUNCTION planthub.record_posting(bigint, bigint, int, text, text, text, jsonb, text, boolean) IS 'Internal: called by a worker for a delivered delivery: records what its response mapping gave, or why it failed; neither: there is no mapping, and the acknowledgement is waited for.  asked: the answer is not that to the message.  Returns when the target is to be asked for more; null: not';
 
 -- The idempotency key of a delivery, see engine/item.c: hub, message and endpoint, or source, event and endpoint.
 CREATE OR REPLACE FUNCTION planthub.percent_decode(encoded text) RETURNS text

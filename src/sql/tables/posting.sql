@@ -55,7 +55,37 @@ BEGIN
 END
 $$;
 
-INSERT INTO planthub.table_class VALUES ('posting', 'engine');
+-- Small: a row is there while a target is asked for more.
+CREATE TABLE planthub.follow_up (
+    delivery_id  bigint PRIMARY KEY,
+    message_id   bigint NOT NULL,
+    message_slot smallint NOT NULL,
+    lane         int NOT NULL,
+    route        int NOT NULL,
+    site         text COLLATE "C" NOT NULL,
+    address      text NOT NULL,
+    due_at       timestamptz NOT NULL,
+    give_up_at   timestamptz NOT NULL,
+    tries        int NOT NULL DEFAULT 0,
+    last_status  int,
+    last_error   text
+);
+CREATE INDEX follow_up_due ON planthub.follow_up (lane, due_at);
+COMMENT ON TABLE planthub.follow_up IS 'Where targets are asked what became of deliveries that they have taken, as the response mapping said: jobs that run on, details of a document';
+COMMENT ON COLUMN planthub.follow_up.delivery_id IS 'The delivery';
+COMMENT ON COLUMN planthub.follow_up.message_id IS 'Its message';
+COMMENT ON COLUMN planthub.follow_up.message_slot IS 'Log slot of the message';
+COMMENT ON COLUMN planthub.follow_up.lane IS 'Lane of the delivery, whose worker asks';
+COMMENT ON COLUMN planthub.follow_up.route IS 'Number of its route, whose response mapping reads the answer';
+COMMENT ON COLUMN planthub.follow_up.site IS 'Site of the message';
+COMMENT ON COLUMN planthub.follow_up.address IS 'Address that is asked; scheme, host and port are those of the endpoint';
+COMMENT ON COLUMN planthub.follow_up.due_at IS 'When it is asked next';
+COMMENT ON COLUMN planthub.follow_up.give_up_at IS 'When it is no longer asked';
+COMMENT ON COLUMN planthub.follow_up.tries IS 'How often it was asked';
+COMMENT ON COLUMN planthub.follow_up.last_status IS 'Status code of the last answer that was no success';
+COMMENT ON COLUMN planthub.follow_up.last_error IS 'What went wrong then';
+
+INSERT INTO planthub.table_class VALUES ('posting', 'engine'), ('follow_up', 'engine');
 
 -- The effect decides itself what is a repetition, so the event has no business key.
 INSERT INTO planthub.effect (topic, function, business_key, builtin) VALUES
