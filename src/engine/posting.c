@@ -10,12 +10,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "engine/item_value.h"
 #include "engine/posting.h"
+#include "engine/publish.h"
 #include "engine/sql.h"
 #include "json/mapping.h"
 #include "pg/careful.h"
@@ -29,6 +31,7 @@ typedef struct Work
 	const PhRoute *route;
 	const PhEndpoint *endpoint;
 	const char *error;			/* of a mapping that failed */
+	Jsonb	   *response;		/* what it gave; NULL: nothing */
 } Work;
 
 /* The request whose answer it is. */
@@ -115,6 +118,108 @@ write_posting(const Work *work, Jsonb *response, const char *error)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* ---- telling others ---- */
+
+#define TOPIC	"posting.acknowledged"
+
+/* Whether anybody but the target itself wants to know; what is known about an acknowledgement is told to nobody. */
+static bool
+is_wanted(const PhConfig *config, const Work *work)
+{
+	static const char about[] = "planthub." TOPIC ".";
+	const PhRoute *const *routes;
+	int			n;
+	int			i;
+
+	if (work->item->event.type != NULL && strncmp(work->item->event.type, about, strlen(about)) == 0)
+		return false;
+	routes = ph_config_match(config, TOPIC, work->item->site, &n);
+	for (i = 0; i < n; i++)
+	{
+		const PhLane *lane = ph_config_lane(config, routes[i]->lane);
+
+		if (lane != NULL && config->endpoints[lane->endpoint].id != work->endpoint->id)
+			return true;
+	}
+	return false;
+}
+
+static text *
+utf8_text(const char *value)
+{
+	return value == NULL ? NULL : cstring_to_text(pg_any_to_server(value, (int) strlen(value), PG_UTF8));
+}
+
+static bool
+get_text(const PhValue *object, const char *name, PhValue *value)
+{
+	return ph_value_member(object, name, (int) strlen(name), value) && ph_value_kind(value) == PH_KIND_STRING &&
+		value->length > 0;
+}
+
+/* The data of the event; NULL: the target has not decided yet. */
+static Jsonb *
+acknowledgement(const Work *work)
+{
+	PhValue		response = ph_value_from_jsonb(work->response);
+	PhValue		data = ph_object_new(4);
+	PhValue		outcome;
+	PhValue		document;
+	PhValue		error;
+	PhValue		part;
+	bool		has_document = get_text(&response, "external_document", &document);
+	text	   *key;
+
+	if (!get_text(&response, "outcome", &outcome))
+		outcome = ph_value_text(has_document ? "posted" : "accepted");
+	if (strncmp(outcome.u.string, "accepted", outcome.length) == 0)
+		return NULL;
+	key = utf8_text(work->item->idempotency_key);
+	ph_object_put_text(&data, "outbox_id", key == NULL ? psprintf(INT64_FORMAT, work->item->delivery_id) : text_to_cstring(key));
+	ph_object_put(&data, "outcome", &outcome);
+	if (has_document)
+		ph_object_put(&data, "external_document", &document);
+	if (ph_value_member(&response, "error", (int) strlen("error"), &error) && get_text(&error, "code", &part) &&
+		get_text(&error, "text", &part))
+		ph_object_put(&data, "error", &error);
+	ph_object_finish(&data);
+	return ph_value_to_jsonb(&data, NULL);
+}
+
+static void
+publish_acknowledgement(void *arg)
+{
+	Work	   *work = arg;
+	const PhItem *item = work->item;
+	Jsonb	   *data = acknowledgement(work);
+	PhFact		fact = {.except_endpoint = work->endpoint->id};
+	PhPublication *publication;
+
+	if (data == NULL)
+		return;
+	fact.data = JsonbPGetDatum(data);
+	fact.key = item->key == NULL ? NULL : cstring_to_text(item->key);
+	fact.subject = utf8_text(item->event.subject);
+	fact.causation_id = utf8_text(item->event.id);
+	publication = ph_publish_open(TOPIC, item->site);
+	(void) ph_publish_row(publication, &fact);
+	ph_publish_close(publication);
+}
+
+/* The posting stands whether others can be told or not. */
+static void
+tell_others(const PhConfig *config, Work *work)
+{
+	const char *error;
+
+	if (work->response != NULL && is_wanted(config, work) && !ph_careful(publish_acknowledgement, work, &error))
+		ereport(LOG,
+				(errmsg("the posting of delivery %lld could not be published", (long long) work->item->delivery_id),
+				 errdetail("%s", error)));
+}
+
+/* ---- reading the answer ---- */
+
 static void
 map_and_write(void *arg)
 {
@@ -126,7 +231,10 @@ map_and_write(void *arg)
 	if (response == NULL)
 		work->error = JsonbToCString(NULL, &errors->root, VARSIZE(errors));
 	else
+	{
 		write_posting(work, response, NULL);
+		work->response = response;
+	}
 }
 
 static void
@@ -172,6 +280,7 @@ ph_posting_record(const PhConfig *config, PhItem **items, int n)
 			scratch = AllocSetContextCreate(CurrentMemoryContext, "planthub posting", ALLOCSET_DEFAULT_SIZES);
 		old = MemoryContextSwitchTo(scratch);
 		record(&work);
+		tell_others(config, &work);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(scratch);
 	}

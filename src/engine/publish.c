@@ -54,6 +54,7 @@ enum
 
 struct PhPublication
 {
+	const PhConfig *config;
 	int			slot;
 	int			nroutes;
 	const PhRoute *const *routes;
@@ -396,6 +397,7 @@ ph_publish_open(const char *topic, const char *site)
 	config = ph_config_get();
 	version = ph_config_require_topic(config, topic);
 	ph_config_require_site(config, site);
+	publication->config = config;
 	publication->routes = ph_config_match(config, topic, site, &publication->nroutes);
 	publication->used = palloc0(Max(publication->nroutes, 1) * sizeof(bool));
 	publication->topic = topic;
@@ -488,6 +490,14 @@ is_wanted(PhPublication *publication, const PhRoute *route, const PhConditionInp
 	return *failed || ph_value_true(&value);
 }
 
+static bool
+leads_to(const PhConfig *config, const PhRoute *route, int endpoint)
+{
+	const PhLane *lane = ph_config_lane(config, route->lane);
+
+	return lane != NULL && config->endpoints[lane->endpoint].id == endpoint;
+}
+
 static void
 append_delivery(PhPublication *publication, int i, const PhFact *fact, bool failed)
 {
@@ -523,6 +533,8 @@ ph_publish_row(PhPublication *publication, const PhFact *fact)
 	prepare_conditions(publication, fact, &input);
 	for (i = 0; i < publication->nroutes; i++)
 	{
+		if (fact->except_endpoint != 0 && leads_to(publication->config, publication->routes[i], fact->except_endpoint))
+			continue;
 		if (is_wanted(publication, publication->routes[i], &input, &failed))
 			append_delivery(publication, i, fact, failed);
 	}

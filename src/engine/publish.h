@@ -26,6 +26,7 @@ typedef struct PhFact
 	bool		has_event_offset;
 	bool		has_not_before;
 	int			event_offset;	/* minutes east of UTC */
+	int			except_endpoint;	/* number of the one that has told it and is not told again; 0: none */
 	TimestampTz event_time;
 	TimestampTz not_before;
 } PhFact;

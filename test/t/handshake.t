@@ -376,6 +376,34 @@ m = publish('movements', confirmation(1))
 eventually(lambda: (posted(m), cases(m)), ('posted 0000004712/00000001', expect['exception']), f'sap_confirmed_but_movement_failed: {expect["state"]}')
 equal(hub.sql(f'SELECT error_code FROM planthub.posting_status WHERE message_id = {m}'), expect['exception'], 'the confirmation stands, the movement is told')
 
+# ---- telling others ----
+
+hub.sql("SELECT planthub.create_system('mes', 'mes')")
+mes = Peer()
+erp = target('told', CONFIRM, None, 'sap-confirmation-response')
+erp.control(behaviour='sap')
+hub.sql(f"""SELECT planthub.create_endpoint('mes', 'mes', {sql_value(mes.url('/mes'))}), planthub.create_route('mes', 'posting.acknowledged', 'mes', response_mapping => 'async'),
+                   planthub.create_route('back', 'posting.acknowledged', 'told', response_mapping => 'sap-confirmation-response')""")
+m = publish('told', confirmation(1))
+eventually(lambda: posted(m), 'posted 0000004712/00000001', 'what is posted')
+eventually(lambda: len(mes.received()), 1, 'others are told')
+(told,) = mes.received()
+equal((told['type'], told['data']['outcome'], told['data']['external_document'], told['partitionkey']),
+      ('planthub.posting.acknowledged.v1', 'posted', '0000004712/00000001', 'told:1'), 'with the document, in the order of its key')
+equal(hub.sql(f"SELECT result FROM planthub.acknowledge('{told['data']['outbox_id']}', 'posted', '0000004712/00000001')"), 'ignored', 'by the key that the target was given')
+erp.control(behaviour='status', status=200, body='{"d": {}}')
+m = publish('told', confirmation(2))
+eventually(lambda: posted(m), 'accepted', 'what cannot be read')
+mes.control(behaviour='status', status=200, body='{"number": "M-1"}')
+erp.control(behaviour='sap')
+m = publish('told', confirmation(3))
+eventually(lambda: posted(m), lambda text: (text or '').startswith('posted'), 'and another one')
+eventually(lambda: len(mes.received()), 2, 'of what is posted only')
+equal(hub.sql("SELECT count(*) FROM planthub.message WHERE topic = 'posting.acknowledged'"), '2', 'nobody is told about being told')
+equal(len(writes(erp)), 3, 'nor the one who said it')
+equal(hub.sql("SELECT count(*) FROM planthub.inbox WHERE topic = 'posting.acknowledged'"), '0', 'nothing of it is inbound')
+hub.sql("SELECT planthub.alter_route('mes', enabled => false), planthub.alter_route('back', enabled => false)")
+
 # ---- killed in every step ----
 
 ALL = {**SESSION, 'lookup': LOOKUP['lookup'], 'read': {'address': CONFIRM + "('x')"}}
