@@ -70,6 +70,18 @@ eventually(lambda: hub.sql('SELECT count(*) FROM planthub."case" WHERE closed_at
 hub.sql("SELECT planthub.set_policy('P1', 'park_ttl_min', '0'); SELECT send('e3', 'X3', 'k3')")
 eventually(lambda: hub.sql('SELECT count(*) FROM planthub."case" WHERE closed_at IS NULL'), '1', 'an event that may not wait is a case soon')
 
+# Many events whose key is busy do not keep the job, and the keys that it has locked, for long.
+holder = Connection(DSN)
+holder.rows("BEGIN; SELECT planthub.lock_event('P1', 'kb', NULL, -1)")
+hub.sql("SELECT planthub.pause('job', 'release')")
+hub.sql("SELECT send('b' || n, 'B' || n, 'kc') FROM generate_series(1, 50) AS n")
+hub.sql("UPDATE planthub.inbox SET key = 'kb' WHERE key = 'kc'")
+hub.sql("SELECT planthub.bring('xref', (SELECT array_agg('item/B' || n) FROM generate_series(1, 50) AS n)); SELECT planthub.resume('job', 'release')")
+eventually(lambda: hub.sql("SELECT rows = 0 AND ended_at - started_at < '6 s' FROM planthub.job WHERE code = 'release' AND "
+                               "started_at > (SELECT max(at) FROM planthub.operation_log WHERE verb = 'resume')"), 't', '50 events whose key is busy are left soon')
+holder.close()
+eventually(lambda: hub.sql("SELECT count(*) FROM planthub.parked WHERE due"), '0', 'and evaluated when it is free')
+
 # Whoever releases events without evaluating them leaves that to the job.
 hub.sql("SELECT send('e4', 'X4', 'k4'); BEGIN; SELECT planthub.bring('xref', '{item/X4}'); ROLLBACK; SELECT planthub.bring('xref', '{item/X4}')")
 eventually(lambda: hub.sql("SELECT attempts FROM planthub.inbox WHERE event_id = 'e4'"), '2', 'what a transaction has only released is evaluated')

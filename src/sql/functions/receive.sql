@@ -183,7 +183,7 @@ $$;
 COMMENT ON FUNCTION planthub.evaluate_or_park(planthub.inbound, text[]) IS 'Internal: evaluates an event and lets it wait when it has to';
 
 -- Evaluates a parked event again.  false: this transaction cannot, because another one is working on its ordering key.
-CREATE OR REPLACE FUNCTION planthub.retry_parked(p planthub.parked) RETURNS boolean
+CREATE OR REPLACE FUNCTION planthub.retry_parked(p planthub.parked, patience int) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     i     planthub.inbox;
@@ -199,7 +199,7 @@ BEGIN
     END IF;
     -- Who has the key may be waiting for what this transaction has locked: it is left to that one then, which looks for
     -- released events when it is done.
-    IF NOT planthub.lock_event(i.site, i.key, i.event#>>'{data,order}', 200) THEN
+    IF NOT planthub.lock_event(i.site, i.key, i.event#>>'{data,order}', patience) THEN
         RETURN false;
     END IF;
     -- An effect may release others itself (set_xref() does): they must not find this one again.
@@ -220,7 +220,7 @@ BEGIN
         m := found.m;
         m.id := i.id;
         IF found.violations IS NULL THEN
-            found := planthub.evaluate_event(i.event, m, s, i.hash, p.waived, 200);
+            found := planthub.evaluate_event(i.event, m, s, i.hash, p.waived, patience);
             m := found.m;
             used := found.mapping;
             known := found.key;
@@ -256,7 +256,7 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION planthub.retry_parked(planthub.parked) IS 'Internal: evaluates a parked event again';
+COMMENT ON FUNCTION planthub.retry_parked(planthub.parked, int) IS 'Internal: evaluates a parked event again';
 
 -- Released events, the earliest first, so many at most (null: all); applying one may release others.
 CREATE OR REPLACE FUNCTION planthub.retry_due(at_most int DEFAULT NULL) RETURNS int
@@ -268,12 +268,13 @@ DECLARE
     busy bigint[] := '{}';
     n    int := 0;
     old_snapshot constant boolean := planthub.has_old_snapshot();
+    patience constant int := CASE WHEN at_most IS NULL THEN 200 ELSE 0 END;    -- who comes again need not wait with the keys of others locked
 BEGIN
     WHILE at_most IS NULL OR n + cardinality(busy) < at_most LOOP
         SELECT * INTO next FROM planthub.parked AS p WHERE p.due AND p.message_id <> ALL (busy)
         ORDER BY p.event_time, p.message_id LIMIT 1 FOR UPDATE SKIP LOCKED;
         EXIT WHEN NOT FOUND;
-        IF planthub.retry_parked(next) THEN
+        IF planthub.retry_parked(next, patience) THEN
             n := n + 1;
             CONTINUE WHEN NOT old_snapshot;
         END IF;
