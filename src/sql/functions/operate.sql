@@ -1,20 +1,6 @@
 -- operate: the verbs of operators.  They change held rows under row locks, never a row that a worker is sending
 -- (token set), and wake the lanes at commit; so all of them can be previewed with BEGIN ... ROLLBACK.  Re-runnable.
 
-CREATE OR REPLACE FUNCTION planthub.operation_log_refuse() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-        MESSAGE = 'planthub.operation_log is append-only',
-        HINT = 'Copy what you need with SELECT; entries are never changed or removed.';
-END
-$$;
-COMMENT ON FUNCTION planthub.operation_log_refuse() IS 'Internal: trigger that keeps planthub.operation_log append-only';
-
-CREATE OR REPLACE TRIGGER operation_log_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON planthub.operation_log
-    FOR EACH STATEMENT EXECUTE FUNCTION planthub.operation_log_refuse();
-COMMENT ON TRIGGER operation_log_refuse ON planthub.operation_log IS 'Keeps the table append-only';
-
 CREATE OR REPLACE FUNCTION planthub.log_operation(verb text, arguments jsonb, rows bigint) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC

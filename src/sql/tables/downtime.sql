@@ -115,6 +115,7 @@ CREATE TABLE planthub.capacity_change (
     from_time  timestamptz NOT NULL,
     to_time    timestamptz,
     reason     text,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, message_id, equipment)
 );
 COMMENT ON TABLE planthub.capacity_change IS 'Reductions of capacity, and when they end';
@@ -125,6 +126,7 @@ COMMENT ON COLUMN planthub.capacity_change.kind IS 'reduced or restored';
 COMMENT ON COLUMN planthub.capacity_change.from_time IS 'From when';
 COMMENT ON COLUMN planthub.capacity_change.to_time IS 'Until when; null: not known';
 COMMENT ON COLUMN planthub.capacity_change.reason IS 'Reason';
+COMMENT ON COLUMN planthub.capacity_change.recorded_at IS 'When the hub learned of it';
 
 CREATE TABLE planthub.telemetry_summary (
     site         text COLLATE "C" NOT NULL,

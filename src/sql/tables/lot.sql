@@ -49,6 +49,7 @@ CREATE TABLE planthub.serial_event (
     lot        text COLLATE "C",
     location   text COLLATE "C",
     event_time timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, item, serial, message_id, line)
 );
 COMMENT ON TABLE planthub.serial_event IS 'What happened to serial numbers; the newest row says the state';
@@ -61,5 +62,6 @@ COMMENT ON COLUMN planthub.serial_event.state IS 'active, installed, scrapped, s
 COMMENT ON COLUMN planthub.serial_event.lot IS 'Lot it belongs to';
 COMMENT ON COLUMN planthub.serial_event.location IS 'Where it is';
 COMMENT ON COLUMN planthub.serial_event.event_time IS 'When it happened';
+COMMENT ON COLUMN planthub.serial_event.recorded_at IS 'When the hub learned of it';
 
 INSERT INTO planthub.table_class VALUES ('lot', 'wide'), ('serial_event', 'wide');

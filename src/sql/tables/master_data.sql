@@ -118,7 +118,10 @@ CREATE TABLE planthub.uom_conversion (
     denominator numeric NOT NULL CHECK (denominator > 0),
     message_id  bigint,
     PRIMARY KEY (item, uom, to_uom, valid_from),
-    CONSTRAINT uom_conversion_valid_check CHECK (valid_from < valid_to)
+    CONSTRAINT uom_conversion_valid_check CHECK (valid_from < valid_to),
+    CONSTRAINT uom_conversion_valid EXCLUDE USING gist (
+        int8range(hashtextextended(item, hashtextextended(uom, hashtextextended(to_uom, 0))),
+                  hashtextextended(item, hashtextextended(uom, hashtextextended(to_uom, 0))), '[]') WITH &&, tstzrange(valid_from, valid_to) WITH &&)
 );
 COMMENT ON TABLE planthub.uom_conversion IS 'Conversions that hold for one item, such as pieces in a box';
 COMMENT ON COLUMN planthub.uom_conversion.item IS 'The item';
@@ -129,6 +132,7 @@ COMMENT ON COLUMN planthub.uom_conversion.valid_to IS 'Time from which it no lon
 COMMENT ON COLUMN planthub.uom_conversion.numerator IS 'Of the exact ratio';
 COMMENT ON COLUMN planthub.uom_conversion.denominator IS 'Of the exact ratio';
 COMMENT ON COLUMN planthub.uom_conversion.message_id IS 'Message that brought it';
+COMMENT ON CONSTRAINT uom_conversion_valid ON planthub.uom_conversion IS 'At every time one version holds';
 
 CREATE TABLE planthub.bom (
     item       text COLLATE "C" NOT NULL,

@@ -7,6 +7,7 @@ CREATE TABLE planthub.signature (
     meaning    text NOT NULL,
     signed_at  timestamptz NOT NULL,
     digest     bytea NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, message_id, signer, meaning)
 );
 COMMENT ON TABLE planthub.signature IS 'Electronic signatures (21 CFR 11.50): who, when, what it means, and which record it is bound to';
@@ -16,6 +17,7 @@ COMMENT ON COLUMN planthub.signature.signer IS 'Name or pseudonym of the signer'
 COMMENT ON COLUMN planthub.signature.meaning IS 'What the signature means: approval, review, responsibility, authorship';
 COMMENT ON COLUMN planthub.signature.signed_at IS 'When it was signed';
 COMMENT ON COLUMN planthub.signature.digest IS 'SHA-256 of the data that was signed';
+COMMENT ON COLUMN planthub.signature.recorded_at IS 'When the hub learned of it';
 
 CREATE TABLE planthub.inspection_lot (
     site          text COLLATE "C" NOT NULL,
@@ -140,6 +142,7 @@ CREATE TABLE planthub.disposition (
     uom         text COLLATE "C" NOT NULL,
     approved_by text[] NOT NULL,
     event_time  timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, message_id, line_no)
 );
 COMMENT ON TABLE planthub.disposition IS 'What is done with nonconforming material';
@@ -154,6 +157,7 @@ COMMENT ON COLUMN planthub.disposition.qty IS 'How much, in the base unit';
 COMMENT ON COLUMN planthub.disposition.uom IS 'Base unit of the item';
 COMMENT ON COLUMN planthub.disposition.approved_by IS 'Who approved';
 COMMENT ON COLUMN planthub.disposition.event_time IS 'When it was decided';
+COMMENT ON COLUMN planthub.disposition.recorded_at IS 'When the hub learned of it';
 
 CREATE INDEX disposition_ncr ON planthub.disposition (site, ncr);
 
@@ -206,6 +210,7 @@ CREATE TABLE planthub.hold_acknowledgement (
     state      text NOT NULL CHECK (state IN ('blocked', 'released')),
     document   text COLLATE "C" NOT NULL,
     event_time timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, message_id, hold)
 );
 COMMENT ON TABLE planthub.hold_acknowledgement IS 'Systems that have really blocked, or released, what is on hold';
@@ -216,6 +221,7 @@ COMMENT ON COLUMN planthub.hold_acknowledgement.system IS 'System';
 COMMENT ON COLUMN planthub.hold_acknowledgement.state IS 'blocked or released';
 COMMENT ON COLUMN planthub.hold_acknowledgement.document IS 'Number of its document';
 COMMENT ON COLUMN planthub.hold_acknowledgement.event_time IS 'When it did';
+COMMENT ON COLUMN planthub.hold_acknowledgement.recorded_at IS 'When the hub learned of it';
 
 CREATE INDEX hold_acknowledgement_hold ON planthub.hold_acknowledgement (site, hold);
 

@@ -74,6 +74,7 @@ CREATE TABLE planthub.receipt_line (
     status         text NOT NULL,
     event_time     timestamptz NOT NULL,
     message_id     bigint NOT NULL,
+    recorded_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, receipt, line_no, source)
 );
 COMMENT ON TABLE planthub.receipt_line IS 'Goods received from suppliers';
@@ -96,6 +97,7 @@ COMMENT ON COLUMN planthub.receipt_line.location IS 'Place';
 COMMENT ON COLUMN planthub.receipt_line.status IS 'Stock status it was posted to';
 COMMENT ON COLUMN planthub.receipt_line.event_time IS 'When it happened';
 COMMENT ON COLUMN planthub.receipt_line.message_id IS 'Message that brought it';
+COMMENT ON COLUMN planthub.receipt_line.recorded_at IS 'When the hub learned of it';
 
 CREATE INDEX receipt_line_asn ON planthub.receipt_line (site, asn);
 
@@ -112,6 +114,7 @@ CREATE TABLE planthub.receipt_discrepancy (
     uom          text COLLATE "C" NOT NULL,
     reason       text NOT NULL,
     event_time   timestamptz NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, message_id)
 );
 COMMENT ON TABLE planthub.receipt_discrepancy IS 'Differences between what was announced and what came';
@@ -127,6 +130,7 @@ COMMENT ON COLUMN planthub.receipt_discrepancy.missing_qty IS 'Difference; negat
 COMMENT ON COLUMN planthub.receipt_discrepancy.uom IS 'Unit';
 COMMENT ON COLUMN planthub.receipt_discrepancy.reason IS 'Reason code';
 COMMENT ON COLUMN planthub.receipt_discrepancy.event_time IS 'When it was reported';
+COMMENT ON COLUMN planthub.receipt_discrepancy.recorded_at IS 'When the hub learned of it';
 
 INSERT INTO planthub.table_class VALUES
     ('asn', 'wide'),
