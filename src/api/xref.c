@@ -23,6 +23,7 @@
 #define FOUND_MAX	16			/* of an ambiguous code, enough to see why */
 
 PG_FUNCTION_INFO_V1(planthub_xref_changed);
+PG_FUNCTION_INFO_V1(planthub_unit_added);
 PG_FUNCTION_INFO_V1(planthub_xref_find);
 PG_FUNCTION_INFO_V1(planthub_xref_back);
 PG_FUNCTION_INFO_V1(planthub_unit_convert);
@@ -74,6 +75,22 @@ planthub_xref_changed(PG_FUNCTION_ARGS)
 			break;
 		}
 	}
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Row trigger: tells the workers at commit that there is a unit. */
+Datum
+planthub_unit_added(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a row trigger", "planthub.unit_added")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	ph_xact_mark_entry(psprintf("/%s", SPI_getvalue(trigger->tg_trigtuple, desc, SPI_fnumber(desc, "code"))));
 	PG_RETURN_POINTER(NULL);
 }
 

@@ -1,6 +1,6 @@
 /*
  * entry.c
- *	  Deliveries that wait for entries of the cross-reference, which their mappings lacked.
+ *	  Deliveries that wait for entries of the cross-reference, or units, which their mappings lacked.
  *
  * Whoever brings an entry does not look for who waits for it: that one may not be visible to him, for he may have an old
  * snapshot, or the delivery may be on its way into held.  He leaves a mark for the entry when his transaction has ended,
@@ -131,7 +131,8 @@ release(Datum lanes, Datum things)
 		"WITH thing AS MATERIALIZED (SELECT array_agg(t) AS list FROM unnest($2) AS t"
 		" WHERE EXISTS (SELECT FROM planthub.xref AS x WHERE x.set = split_part(t, '/', 1)"
 		" AND x.code = substr(t, strpos(t, '/') + 1)) OR EXISTS (SELECT FROM planthub.xref AS x"
-		" WHERE x.set = split_part(t, '/', 1) AND x.canonical = substr(t, strpos(t, '/') + 1))),"
+		" WHERE x.set = split_part(t, '/', 1) AND x.canonical = substr(t, strpos(t, '/') + 1))"
+		" OR t LIKE '/%' AND EXISTS (SELECT FROM planthub.unit AS u WHERE u.code = substr(t, 2))),"
 		" ready AS MATERIALIZED (SELECT h.delivery_id FROM planthub.held AS h, thing WHERE h.lane = ANY ($1)"
 		" AND h.waits_for && thing.list AND h.waits_for IS NOT NULL AND h.state = 'parked'"
 		" AND h.reason = 'MAPPING_FAILED' AND h.token IS NULL),"

@@ -1,6 +1,6 @@
 /*
  * entry.h
- *	  Deliveries that wait for entries of the cross-reference, which their mappings lacked.
+ *	  Deliveries that wait for entries of the cross-reference, or units, which their mappings lacked.
  */
 #ifndef PLANTHUB_ENTRY_H
 #define PLANTHUB_ENTRY_H

@@ -71,8 +71,9 @@ waits_for_data(Jsonb *errors, ArrayType **entries)
 
 		if (retry == NULL || strcmp(retry, "after-data-fix") != 0)
 			return false;
-		if (set != NULL && key != NULL)
-			accumArrayResult(build, CStringGetTextDatum(psprintf("%s/%s", set, key)), false, TEXTOID, CurrentMemoryContext);
+		if (key != NULL)		/* without a set: a unit */
+			accumArrayResult(build, CStringGetTextDatum(psprintf("%s/%s", set == NULL ? "" : set, key)), false, TEXTOID,
+							 CurrentMemoryContext);
 	}
 	if (build->nelems > 0)
 		*entries = DatumGetArrayTypeP(makeArrayResult(build, CurrentMemoryContext));

@@ -27,7 +27,7 @@ typedef struct PhMapped
 	Jsonb	   *data;			/* NULL: see error */
 	const char *error;			/* a JSON array of errors, or a line */
 	bool		waits;			/* failed for want of data that may come */
-	ArrayType  *waits_for;		/* the entries of the cross-reference among them, set/code; NULL: none */
+	ArrayType  *waits_for;		/* entries of the cross-reference among them, set/code, and units, /code; NULL: none */
 } PhMapped;
 
 /*

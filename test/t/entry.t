@@ -93,6 +93,13 @@ hub.sql(entry('B', set='count'))
 eventually(lambda: state(message, 'count'), 'delivered', 'goes, too')
 equal(state(message), 'parked', 'what waits for the same code of another set does not')
 
+hub.sql("""SELECT planthub.create_topic('test.unit'), planthub.create_mapping('unit', $m${"Qty": "=unit(qty, u, 'KGM')"}$m$);
+           SELECT planthub.activate_mapping('unit', version => 1); SELECT planthub.create_route('unit', 'test.unit', 'a', mapping => 'unit')""")
+message = publish('x', topic='test.unit', more=', "qty": 3, "u": "ZZ9"')
+eventually(lambda: hub.sql(f'SELECT state, waits_for FROM planthub.held WHERE message_id = {message}'), 'parked|{/ZZ9}', 'what lacks a unit is parked')
+hub.sql("SELECT planthub.create_unit('ZZ9', 'stone', 'mass', 635029318, 100000000)")
+eventually(lambda: state(message, 'unit'), 'delivered', 'and goes when there is one')
+
 # ---- what is not meant by it stays as it is ----
 
 message = parked('O')

@@ -4,6 +4,14 @@ CREATE OR REPLACE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE OR TRUN
     FOR EACH STATEMENT EXECUTE FUNCTION planthub.table_changed();
 COMMENT ON TRIGGER table_changed ON planthub.unit IS 'Makes a change take effect in every backend';
 
+CREATE OR REPLACE FUNCTION planthub.unit_added() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'planthub_unit_added';
+COMMENT ON FUNCTION planthub.unit_added() IS 'Internal: trigger that lets deliveries go that waited for the unit';
+
+CREATE OR REPLACE TRIGGER unit_added AFTER INSERT ON planthub.unit
+    FOR EACH ROW EXECUTE FUNCTION planthub.unit_added();
+COMMENT ON TRIGGER unit_added ON planthub.unit IS 'Lets deliveries go that waited for the unit';
+
 CREATE OR REPLACE FUNCTION planthub.unit_convert(value numeric, "from" text, "to" text) RETURNS numeric
 LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'planthub_unit_convert';
 COMMENT ON FUNCTION planthub.unit_convert(numeric, text, text) IS

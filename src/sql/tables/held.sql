@@ -48,7 +48,7 @@ COMMENT ON COLUMN planthub.held.site IS 'Site of the message';
 COMMENT ON COLUMN planthub.held.key IS 'Ordering key';
 COMMENT ON COLUMN planthub.held.reason IS 'Code of the reason';
 COMMENT ON COLUMN planthub.held.last_error IS 'What went wrong last';
-COMMENT ON COLUMN planthub.held.waits_for IS 'Entries of the cross-reference that its mapping lacked, as set/code: one of them lets it go when it is parked';
+COMMENT ON COLUMN planthub.held.waits_for IS 'Entries of the cross-reference that its mapping lacked, as set/code, and units, as /code: one of them lets it go when it is parked';
 
 CREATE TABLE planthub.endpoint_state (
     endpoint   int PRIMARY KEY,
