@@ -42,6 +42,10 @@ FROM (VALUES (1, 'P1', 'Site', NULL), (2, 'LINE', 'ProductionLine', 'P1'), (3, '
 SELECT pg_temp.send(pg_temp.event('erp', 'i1', 'item.upserted', pg_temp.item('SCREW')));
 SELECT pg_temp.send(pg_temp.event('wms', 's1', 'inventory.adjusted', '{"document": "D", "line": "1", "item": "SCREW", "location": "STORE", "delta": {"value": "10", "uom": "C62"}, "reason": "OPENING"}'));
 SELECT site, location, item, lot, status, qty, uom FROM planthub.inventory_balance;
+-- The hierarchy of equipment: no circle, no level within a lower one; areas may be in areas
+SELECT pg_temp.send(pg_temp.event('erp', 'h' || n, 'equipment.upserted', jsonb_build_object('equipment', code, 'version', n + 1, 'level', level, 'parent', parent, 'active', true)))
+FROM (VALUES (1, 'LINE', 'ProductionLine', 'WC'), (2, 'WC', 'WorkCenter', 'WC'), (3, 'P1', 'Site', 'STORE'), (4, 'HALL', 'Area', 'LINE'), (5, 'P2', 'Site', 'P1'),
+    (6, 'HALL', 'Area', 'P1'), (7, 'BAY', 'Area', 'HALL'), (8, 'HALL', 'Area', 'BAY'), (9, 'LOOP', 'Unit', 'LOOP')) AS x (n, code, level, parent);
 
 -- The order of the checks
 SELECT pg_temp.send('[]');

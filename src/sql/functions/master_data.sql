@@ -94,6 +94,31 @@ END
 $$;
 COMMENT ON FUNCTION planthub.equipment_site(text, text, text) IS 'Internal: site that equipment belongs to';
 
+-- Sites are part of an enterprise, areas of a site; below that a level may hold its like, as a line holds work centers.
+CREATE OR REPLACE FUNCTION planthub.hierarchy_violations(code text, level text, parent text) RETURNS planthub.violation[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    depth       constant jsonb := '{"Enterprise": 1, "Site": 2, "Area": 3, "Unit": 5, "WorkCell": 5, "WorkUnit": 5, "StorageUnit": 5}';
+    own_depth   constant int := coalesce((depth->>level)::int, 4);
+    above_level constant text := (SELECT e.level FROM planthub.equipment AS e WHERE e.equipment = hierarchy_violations.parent ORDER BY e.valid_from DESC LIMIT 1);
+    above_depth constant int := coalesce((depth->>above_level)::int, 4);
+BEGIN
+    IF EXISTS (
+        WITH RECURSIVE above (equipment) AS (
+            SELECT hierarchy_violations.parent COLLATE "C"
+            UNION
+            SELECT (SELECT e.parent FROM planthub.equipment AS e WHERE e.equipment = a.equipment ORDER BY e.valid_from DESC LIMIT 1) FROM above AS a
+        )
+        SELECT FROM above AS a WHERE a.equipment = code) THEN
+        RETURN planthub.violation('EQUIPMENT_HIERARCHY', '/data/parent', format('Equipment "%s" is part of "%s" already, or is the same.', parent, code));
+    ELSIF above_depth > own_depth OR above_depth = own_depth AND own_depth <= 2 THEN
+        RETURN planthub.violation('EQUIPMENT_HIERARCHY', '/data/level', format('"%s" is of level %s, which has no %s in it.', parent, above_level, level));
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION planthub.hierarchy_violations(text, text, text) IS 'Internal: what is wrong with a place in the hierarchy of equipment, whose parent exists';
+
 CREATE OR REPLACE FUNCTION planthub.apply_equipment(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -102,8 +127,10 @@ DECLARE
     bad  planthub.violation[] := planthub.owner_violations(m, 'equipment', v.present);
     above text := m.data->>'parent';
 BEGIN
-    IF above IS NOT NULL AND NOT EXISTS (SELECT FROM planthub.equipment AS e WHERE e.equipment = above) THEN
+    IF above <> code AND NOT EXISTS (SELECT FROM planthub.equipment AS e WHERE e.equipment = above) THEN
         bad := bad || planthub.violation('WORK_CENTER_UNKNOWN', '/data/parent', format('Equipment "%s" does not exist.', above), 'equipment', above);
+    ELSIF above IS NOT NULL AND v.starts IS NOT NULL THEN
+        bad := bad || planthub.hierarchy_violations(code, m.data->>'level', above);
     END IF;
     IF bad IS NULL AND v.starts IS NULL THEN
         bad := planthub.stale_master(m, 'equipment', code, v.present);

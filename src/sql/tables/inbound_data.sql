@@ -22,6 +22,7 @@ INSERT INTO planthub.rule (builtin, code, position, outcome, policy, owner, comm
     (true, 'REVERSAL_TARGET_UNKNOWN', 806, 'park', NULL, 'production', 'Referenced transaction exists', 'Send what is to be reversed; the event is then evaluated again'),
     (true, 'REVERSAL_ALREADY_DONE', 807, 'reject', NULL, 'production', 'Target not already reversed', 'Nothing to do: it was reversed before'),
     (true, 'OWNER_VIOLATION', 808, 'reject', NULL, 'master data', 'Only the owning system changes an attribute (field-level ownership)', 'Change the attribute in the system that owns it'),
+    (true, 'EQUIPMENT_HIERARCHY', 810, 'reject', NULL, 'master data', 'Equipment is part of a higher level or its like, never of itself', 'Correct parent or level; send what has to move first before'),
     (true, 'MASTER_VERSION_STALE', 809, 'ignore', NULL, 'master data', 'Version in the message > last accepted version of the master data', 'Nothing to do: a newer version is there'),
     (true, 'ORDER_CLOSED', 900, 'reject', NULL, 'planning', 'Order is neither cancelled nor closed; technically_completed accepts only events whose event time is not later than the completion', 'Ask planning whether the order is to be opened again'),
     (true, 'ORDER_NOT_RELEASED', 901, 'park', NULL, 'planning', 'Order state in released/in_progress', 'Release the order; the event is then evaluated again'),
