@@ -268,13 +268,13 @@ DECLARE
     busy bigint[] := '{}';
     n    int := 0;
     old_snapshot constant boolean := planthub.has_old_snapshot();
-    patience constant int := CASE WHEN at_most IS NULL THEN 200 ELSE 0 END;    -- who comes again need not wait with the keys of others locked
 BEGIN
     WHILE at_most IS NULL OR n + cardinality(busy) < at_most LOOP
         SELECT * INTO next FROM planthub.parked AS p WHERE p.due AND p.message_id <> ALL (busy)
         ORDER BY p.event_time, p.message_id LIMIT 1 FOR UPDATE SKIP LOCKED;
         EXIT WHEN NOT FOUND;
-        IF planthub.retry_parked(next, patience) THEN
+        -- A sender waits for one key that is busy, not for each; who comes again need not wait with the keys of others locked.
+        IF planthub.retry_parked(next, CASE WHEN at_most IS NULL AND busy = '{}' THEN 200 ELSE 0 END) THEN
             n := n + 1;
             CONTINUE WHEN NOT old_snapshot;
         END IF;
