@@ -184,6 +184,14 @@ $$;
 CREATE TRIGGER see_before BEFORE INSERT ON planthub.movement FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
 CREATE TRIGGER see_row AFTER INSERT ON planthub.movement FOR EACH ROW EXECUTE FUNCTION pg_temp.see();
 CREATE TRIGGER see_statement AFTER INSERT ON planthub.movement FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see();
+CREATE FUNCTION pg_temp.see_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seen SELECT concat_ws(' ', 'new table', tg_level, r.item, r.reason) FROM added AS r;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER see_table AFTER INSERT ON planthub.movement REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see_all();
+CREATE TRIGGER see_table_row AFTER INSERT ON planthub.movement REFERENCING NEW TABLE AS added FOR EACH ROW EXECUTE FUNCTION pg_temp.see_all();
 ALTER TABLE planthub.movement ADD CONSTRAINT no_witchcraft CHECK (reason <> 'WITCHCRAFT');
 SELECT send('wms', 'tr' || n, 'inventory.adjusted', '2026-01-02T16:00:00Z', jsonb_build_object('document', 'TR', 'line', n::text, 'item', 'NUT', 'location', 'DOCK', 'delta', q('1'), 'reason', reason))
 FROM (VALUES (1, 'OPENING'), (2, 'WITCHCRAFT')) AS x (n, reason);

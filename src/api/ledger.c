@@ -156,17 +156,13 @@ fill_entry(PhSearch *ledger, const PhInbound *event, Datum order_no, Entry *entr
 static bool
 issue_factor(const PhInbound *event, Datum *factor)
 {
-	static const char name[] = "over_issue_tolerance_pct";
-	Jsonb	   *policies;
-	JsonbValue	value;
+	Datum		value;
 	Datum		percent;
 
-	if (event->nulls[EVENT_POLICIES])
+	if (event->nulls[EVENT_POLICIES] ||
+		!ph_member_text(&DatumGetJsonbP(event->values[EVENT_POLICIES])->root, "over_issue_tolerance_pct", &value))
 		return false;
-	policies = DatumGetJsonbP(event->values[EVENT_POLICIES]);
-	if (getKeyJsonValueFromContainer(&policies->root, name, sizeof(name) - 1, &value) == NULL || value.type != jbvString)
-		return false;
-	percent = DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(value.val.string.val, value.val.string.len)),
+	percent = DirectFunctionCall3(numeric_in, CStringGetDatum(TextDatumGetCString(value)),
 								  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	*factor = DirectFunctionCall2(numeric_add, DirectFunctionCall1(int4_numeric, Int32GetDatum(1)),
 								  DirectFunctionCall2(numeric_div, percent,

@@ -36,7 +36,8 @@ ph_member_text(JsonbContainer *object, const char *name, Datum *result)
 	JsonbValue	value;
 	Jsonb	   *part;
 
-	if (getKeyJsonValueFromContainer(object, name, (int) strlen(name), &value) == NULL || value.type == jbvNull)
+	if (!JsonContainerIsObject(object) ||
+		getKeyJsonValueFromContainer(object, name, (int) strlen(name), &value) == NULL || value.type == jbvNull)
 		return false;
 	if (value.type == jbvString)
 		*result = PointerGetDatum(cstring_to_text_with_len(value.val.string.val, value.val.string.len));

@@ -37,7 +37,7 @@ typedef struct PhInbound
 extern int	ph_text_compare(Datum left, Datum right);
 extern bool ph_text_equal(Datum left, Datum right);
 
-/* A member of an object in jsonb as ->> gives it; false for null and when it is absent. */
+/* A member of an object in jsonb as ->> gives it; false for null, when it is absent, and when there is no object. */
 extern bool ph_member_text(JsonbContainer *object, const char *name, Datum *result);
 
 /* A value of a composite type, and what a function of several results returns. */

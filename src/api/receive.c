@@ -404,6 +404,9 @@ ph_quantity_value(text *value, Datum *result)
 /* Whether an event was released in this transaction and has not been taken yet. */
 static bool released = false;
 
+/* Whether one that was, was taken: what takes it may be undone. */
+static bool taken = false;
+
 /* Whoever releases events without evaluating them leaves that to a job. */
 static void
 end_of_transaction(XactEvent event, void *arg)
@@ -411,7 +414,14 @@ end_of_transaction(XactEvent event, void *arg)
 	if (released && (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE))
 		ph_xact_mark_jobs(0);
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE || event == XACT_EVENT_ABORT)
-		released = false;
+		released = taken = false;
+}
+
+static void
+end_of_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && taken)
+		released = true;
 }
 
 static void
@@ -420,7 +430,10 @@ note_released(void)
 	static bool registered = false;
 
 	if (!registered)
+	{
 		RegisterXactCallback(end_of_transaction, NULL);
+		RegisterSubXactCallback(end_of_subtransaction, NULL);
+	}
 	registered = released = true;
 }
 
@@ -494,6 +507,7 @@ take_released(void)
 {
 	bool		result = released;
 
+	taken = taken || released;
 	released = false;
 	return result || has_left_behind();
 }

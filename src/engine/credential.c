@@ -16,7 +16,7 @@
 #include "engine/sql.h"
 #include "json/base64.h"
 
-#define TOKEN_LIVES_S		3600	/* when the answer does not say */
+#define TOKEN_LIVES_S		3600	/* when the answer does not say, or says what is no time */
 #define TOKEN_MARGIN_S		300		/* a token is not used any more so long before its end, */
 #define TOKEN_MARGIN_PART	4		/* or this part of its life when that is less */
 #define SHORTEST_SECRET		4		/* a shorter one could be part of any text */
@@ -175,6 +175,7 @@ error_code(const PhValue *body)
 	return code;
 }
 
+/* At least a second: who has waited for a token uses it, and does not wait for another one at once. */
 static int64
 lives_of(const PhValue *body)
 {
@@ -186,7 +187,8 @@ lives_of(const PhValue *body)
 		/* Some servers give the number as a text. */
 		double		seconds = strtod(ph_value_plain(&value), NULL);
 
-		lives = seconds > 0 && seconds < PG_INT32_MAX ? (int64) seconds : 0;
+		if (seconds > 0)
+			lives = (int64) Max(1, Min(seconds, PG_INT32_MAX));
 	}
 	return lives - Min(TOKEN_MARGIN_S, lives / TOKEN_MARGIN_PART);
 }

@@ -34,6 +34,7 @@ load(Taking *taking, int n)
 	PhBatch    *batch = ph_item_create_batch(ph_work.items, taking->lane->state.id, 0, n);
 	int			i;
 
+	taking->batch = batch;		/* whoever runs the transaction frees it when that fails */
 	for (i = 0; i < n; i++)
 	{
 		PhItem	   *item = &batch->items[i];
@@ -54,7 +55,6 @@ load(Taking *taking, int n)
 		batch->items[i].expires_at = 0;
 		batch->items[i].error = NULL;
 	}
-	taking->batch = batch;
 }
 
 static void

@@ -44,10 +44,10 @@
 
 #if PG_VERSION_NUM >= 160000
 #define ph_exec_insert_index_tuples(result, slot, estate) \
-	((void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false))
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
 #else
 #define ph_exec_insert_index_tuples(result, slot, estate) \
-	((void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL))
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -12,10 +12,12 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 
+#include "pg/compat.h"
 #include "pg/insert.h"
 #include "pg/relations.h"
 
@@ -24,6 +26,7 @@ struct PhInsert
 	EState	   *estate;
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
+	TransitionCaptureState *capture;	/* NULL: no trigger wants a table of the rows */
 	int			columns;
 };
 
@@ -47,8 +50,34 @@ ph_insert_open(const char *table, int columns)
 	ExecOpenIndices(insert->result, false);
 	insert->slot = table_slot_create(relation, NULL);
 	AfterTriggerBeginQuery();
+	insert->capture = MakeTransitionCaptureState(relation->trigdesc, RelationGetRelid(relation), CMD_INSERT);
 	ExecBSInsertTriggers(insert->estate, insert->result);
 	return insert;
+}
+
+/* What ExecSimpleRelationInsert() does, but triggers get their table of the rows, too. */
+static void
+insert_slot(PhInsert *insert)
+{
+	ResultRelInfo *result = insert->result;
+	Relation	relation = result->ri_RelationDesc;
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+	List	   *recheck = NIL;
+
+	if (relation->trigdesc != NULL && relation->trigdesc->trig_insert_before_row &&
+		!ExecBRInsertTriggers(insert->estate, result, insert->slot))
+		return;
+	if (constraints != NULL && constraints->has_generated_stored)
+		ExecComputeStoredGenerated(result, insert->estate, insert->slot, CMD_INSERT);
+	if (constraints != NULL)
+		ExecConstraints(result, insert->slot, insert->estate);
+	if (relation->rd_rel->relispartition)
+		ExecPartitionCheck(result, insert->slot, insert->estate, true);
+	simple_table_tuple_insert(relation, insert->slot);
+	if (result->ri_NumIndices > 0)
+		recheck = ph_exec_insert_index_tuples(result, insert->slot, insert->estate);
+	ExecARInsertTriggers(insert->estate, result, insert->slot, recheck, insert->capture);
+	list_free(recheck);
 }
 
 void
@@ -71,7 +100,7 @@ ph_insert_row(PhInsert *insert, const Datum *values, const bool *nulls)
 	for (; i < descriptor->natts; i++)
 		slot->tts_isnull[i] = true;
 	ExecStoreVirtualTuple(slot);
-	ExecSimpleRelationInsert(insert->result, insert->estate, slot);
+	insert_slot(insert);
 	MemoryContextSwitchTo(old);
 	ResetPerTupleExprContext(insert->estate);
 }
@@ -79,7 +108,7 @@ ph_insert_row(PhInsert *insert, const Datum *values, const bool *nulls)
 void
 ph_insert_close(PhInsert *insert)
 {
-	ExecASInsertTriggers(insert->estate, insert->result, NULL);
+	ExecASInsertTriggers(insert->estate, insert->result, insert->capture);
 	AfterTriggerEndQuery(insert->estate);
 	ExecDropSingleTupleTableSlot(insert->slot);
 	ExecCloseIndices(insert->result);

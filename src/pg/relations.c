@@ -344,7 +344,7 @@ ph_append_open(PhLog log, int slot)
 static void
 insert_index_entries(PhAppend *append, TupleTableSlot *slot)
 {
-	ph_exec_insert_index_tuples(append->result, slot, append->estate);
+	(void) ph_exec_insert_index_tuples(append->result, slot, append->estate);
 	ResetPerTupleExprContext(append->estate);
 }
 

@@ -191,6 +191,15 @@ for n in range(5):
     publish('oauth', confirmation(8), key=f'more-{n}')
 eventually(lambda: hub.sql("SELECT state FROM planthub.endpoint_health WHERE endpoint = 'oauth'"), 'open', 'more of them do')
 
+for n, lives in enumerate((0, 'soon', 10 ** 12)):
+    peer = target(f'lives-{n}', CONFIRM)
+    hub.sql(f"""SELECT planthub.set_credential('lives-{n}', '{SECRET}', 'oauth2', '{{"token_url": "{peer.url('/oauth/token')}", "client_id": "hub"}}');
+                SELECT planthub.alter_endpoint('lives-{n}', credential => 'lives-{n}')""")
+    peer.control(behaviour='sap', oauth=True, expires_in=lives)
+    m = publish(f'lives-{n}', confirmation(n))
+    eventually(lambda: state(m), 'delivered', f'a token that lives {lives} seconds')
+    equal(steps(m), 'token 200, send 201', 'is used at once all the same')
+
 peer = target('expiring', CONFIRM)
 hub.sql(f"""SELECT planthub.set_credential('oauth-body', '{SECRET}', 'oauth2',
               '{{"token_url": "{peer.url('/oauth/token')}", "client_id": "hub", "client_auth": "body", "scope": "a b", "parameters": {{"resource": "x/y"}}}}');

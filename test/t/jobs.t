@@ -85,6 +85,9 @@ eventually(lambda: hub.sql("SELECT count(*) FROM planthub.parked WHERE due"), '0
 # Whoever releases events without evaluating them leaves that to the job.
 hub.sql("SELECT send('e4', 'X4', 'k4'); BEGIN; SELECT planthub.bring('xref', '{item/X4}'); ROLLBACK; SELECT planthub.bring('xref', '{item/X4}')")
 eventually(lambda: hub.sql("SELECT attempts FROM planthub.inbox WHERE event_id = 'e4'"), '2', 'what a transaction has only released is evaluated')
+hub.sql("SELECT planthub.set_policy('P1', 'park_ttl_min', '60')")
+hub.sql("SELECT send('r5', 'R5', 'r5'); BEGIN; SELECT planthub.bring('xref', '{item/R5}'); SAVEPOINT s; SELECT planthub.take_released(); ROLLBACK TO s; COMMIT")
+eventually(lambda: hub.sql("SELECT attempts FROM planthub.inbox WHERE event_id = 'r5'"), '2', 'also when a part of it took that over and was undone')
 
 # ---- staging ----
 
