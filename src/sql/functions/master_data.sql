@@ -195,6 +195,7 @@ BEGIN
     IF bad IS NOT NULL OR code IS NULL THEN
         RETURN bad;
     END IF;
+    PERFORM planthub.lock_things('master data', ARRAY[concat_ws(' ', 'uom_conversion', code, unit, target)]);
     DELETE FROM planthub.uom_conversion AS c WHERE c.item = code AND c.uom = unit AND c.to_uom = target AND c.valid_from = starts;
     SELECT min(c.valid_from) INTO ends FROM planthub.uom_conversion AS c WHERE c.item = code AND c.uom = unit AND c.to_uom = target AND c.valid_from > starts;
     UPDATE planthub.uom_conversion AS c SET valid_to = starts
