@@ -149,13 +149,14 @@ ph_access_hide(const PhAccess *access, char *text, size_t size)
 	const char *secrets[] = {access->credential.secret,
 		access->credential.field == NULL ? NULL : strrchr(access->credential.field, ' ') + 1,
 	access->session_field == NULL ? NULL : strrchr(access->session_field, ' ') + 1};
+	bool		cut_off = strlen(text) == size - 1;
 	int			i;
 
 	for (i = 0; i < lengthof(secrets); i++)
 	{
 		if (secrets[i] != NULL)
 		{
-			char	   *clean = ph_without_secret(text, secrets[i]);
+			char	   *clean = ph_without_secret(text, cut_off, secrets[i]);
 
 			strlcpy(text, clean, size);
 			pfree(clean);

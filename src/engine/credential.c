@@ -212,14 +212,29 @@ ph_token_read(const PhResult *result, PhToken *token)
 	}
 }
 
+/* How many bytes at the end of a text may be the beginning of a secret. */
+static size_t
+begun_secret(const char *text, const char *secret)
+{
+	size_t		length = strlen(text);
+	size_t		n;
+
+	for (n = Min(strlen(secret), length); n >= SHORTEST_SECRET; n--)
+	{
+		if (strncmp(text + length - n, secret, n) == 0)
+			return n;
+	}
+	return 0;
+}
+
 char *
-ph_without_secret(const char *text, const char *secret)
+ph_without_secret(const char *text, bool cut_off, const char *secret)
 {
 	size_t		length = strlen(secret);
 	StringInfoData out;
 	const char *at;
 
-	if (length < SHORTEST_SECRET || strstr(text, secret) == NULL)
+	if (length < SHORTEST_SECRET)
 		return pstrdup(text);
 	initStringInfo(&out);
 	while ((at = strstr(text, secret)) != NULL)
@@ -228,6 +243,6 @@ ph_without_secret(const char *text, const char *secret)
 		appendStringInfoString(&out, "***");
 		text = at + length;
 	}
-	appendStringInfoString(&out, text);
+	appendBinaryStringInfo(&out, text, strlen(text) - (cut_off ? begun_secret(text, secret) : 0));
 	return out.data;
 }

@@ -40,7 +40,10 @@ typedef struct PhToken
 /* What the answer to the request for a token says, in the current memory context.  Needs a transaction. */
 extern void ph_token_read(const PhResult *result, PhToken *token);
 
-/* A copy of a text without the secret: it is replaced by "***" wherever it is. */
-extern char *ph_without_secret(const char *text, const char *secret);
+/*
+ * A copy of a text without the secret: it is replaced by "***" wherever it is; of a text that was cut off, its beginning
+ * at the end is left out, too.
+ */
+extern char *ph_without_secret(const char *text, bool cut_off, const char *secret);
 
 #endif

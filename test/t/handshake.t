@@ -153,6 +153,10 @@ m = publish('api-key')
 eventually(lambda: state(m), 'delivered', 'another secret')
 equal(peer.received()[1]['headers'].get('x-api-key'), 'key-2-secret', 'is used from then on')
 
+peer.control(behaviour='status', status=400, body='x' * 500 + 'key-2-secret' + 'x' * 505 + 'key-2-secret', count=1)
+m = publish('api-key', key='echo')
+eventually(lambda: attempt(m).get('response'), 'x' * 500 + '***' + 'x' * 505, 'an answer that repeats the secret, or its beginning where it is cut off, is recorded without')
+
 peer = target('oauth', CONFIRM, SESSION, 'sap-confirmation-response')
 hub.sql(f"""SELECT planthub.set_credential('oauth', '{SECRET}', 'oauth2', '{{"token_url": "{peer.url('/oauth/token')}", "client_id": "hub"}}');
             SELECT planthub.alter_endpoint('oauth', credential => 'oauth')""")
