@@ -66,8 +66,8 @@ ph_address_compile(const char *text, char **error)
 	}
 }
 
-static void
-append_encoded(StringInfo out, const char *text, bool quoted)
+void
+ph_address_append_encoded(StringInfo out, const char *text, bool quoted)
 {
 	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
@@ -113,7 +113,7 @@ ph_address_render(const PhAddress *address, const PhValue *document, char **erro
 			return NULL;
 		}
 		text = ph_value_plain(&value);
-		append_encoded(&out, pg_server_to_any(text, (int) strlen(text), PG_UTF8), part->quoted);
+		ph_address_append_encoded(&out, pg_server_to_any(text, (int) strlen(text), PG_UTF8), part->quoted);
 	}
 	return out.data;
 }

@@ -9,6 +9,8 @@
 #ifndef PLANTHUB_ADDRESS_H
 #define PLANTHUB_ADDRESS_H
 
+#include "lib/stringinfo.h"
+
 #include "json/jmespath.h"
 
 typedef struct PhAddress PhAddress;
@@ -21,6 +23,9 @@ extern char *ph_address_render(const PhAddress *address, const PhValue *document
 
 /* An address as it looks with something in its places, to be checked like any other. */
 extern char *ph_address_sample(const PhAddress *address);
+
+/* Appends text in UTF-8, percent-encoded; quoted: quotes are doubled. */
+extern void ph_address_append_encoded(StringInfo out, const char *text, bool quoted);
 
 /* "https://host:port" of an address, to be freed by pfree; the address is one that the connector accepts. */
 extern char *ph_address_origin(const char *address);

@@ -11,6 +11,7 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "engine/address.h"
 #include "engine/answer.h"
 #include "engine/credential.h"
 #include "engine/sql.h"
@@ -56,13 +57,7 @@ form_encode(const char *text)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	for (; *text != '\0'; text++)
-	{
-		if (isalnum((unsigned char) *text) || strchr("-._~", *text) != NULL)
-			appendStringInfoChar(&out, *text);
-		else
-			appendStringInfo(&out, "%%%02X", (unsigned char) *text);
-	}
+	ph_address_append_encoded(&out, text, false);
 	return out.data;
 }
 
