@@ -103,7 +103,7 @@ sql original "
 		planthub.add_check('lot', '#', 'public.made_up');
 	SELECT pg_temp.fill(name, given::jsonb) FROM (VALUES ('attribute_owner', '{}'), ('policy', '{}'), ('inbox', '{\"outcome\": \"parked\"}'), ('parked', '{}'), ('case', '{}'), ('reversal', '{}'),
 		('equipment', '{\"level\": \"Site\"}'), ('party', '{}'), ('item', '{\"status\": \"active\"}'), ('uom_conversion', '{\"uom\": \"KGM\", \"to_uom\": \"C62\"}'), ('bom', '{}'),
-		('bom_line', '{}'), ('routing', '{}'), ('routing_operation', '{}'), ('lot', '{\"origin\": \"received\"}'), ('serial_event', '{\"state\": \"active\"}'),
+		('bom_line', '{}'), ('routing', '{}'), ('routing_operation', '{}'), ('lot', '{\"origin\": \"received\"}'), ('lot_version', '{\"status\": \"blocked\"}'), ('serial_event', '{\"state\": \"active\"}'),
 		('production_order', '{\"state\": \"released\"}'), ('production_order_version', '{}'), ('order_operation', '{}'), ('order_component', '{}'),
 		('operation_event', '{\"kind\": \"started\"}'), ('order_acknowledgement', '{}'), ('movement', '{\"kind\": \"transfer\", \"to_location\": \"x\"}'), ('stock', '{}'),
 		('stock_ledger', '{}'), ('stock_count', '{}'), ('stock_snapshot', '{}'), ('pick_task', '{\"outcome\": \"short\"}'), ('confirmation', '{\"kind\": \"final\"}'),

@@ -214,6 +214,7 @@ DECLARE
     code text := m.data->>'item';
     bad  planthub.violation[];
 BEGIN
+    PERFORM planthub.lock_things('master data', ARRAY[concat_ws(' ', 'lot', m.site, code, m.data->>'lot')]);
     SELECT to_jsonb(t) INTO present FROM planthub.lot AS t WHERE t.site = m.site AND t.item = code AND t.lot = m.data->>'lot';
     bad := CASE WHEN present IS NOT NULL THEN planthub.owner_violations(m, 'lot', present) END;
     IF NOT EXISTS (SELECT FROM planthub.item AS i WHERE i.item = code AND i.valid_from <= m.event_time AND m.event_time < i.valid_to) THEN
@@ -234,11 +235,31 @@ BEGIN
         supplier = coalesce(excluded.supplier, t.supplier), supplier_lot = coalesce(excluded.supplier_lot, t.supplier_lot),
         manufactured = coalesce(excluded.manufactured, t.manufactured), expiry = coalesce(excluded.expiry, t.expiry),
         country = coalesce(excluded.country, t.country), properties = coalesce(excluded.properties, t.properties), message_id = excluded.message_id;
+    INSERT INTO planthub.lot_version (site, item, lot, version, status, message_id, event_time)
+    VALUES (m.site, code, m.data->>'lot', (m.data->>'version')::numeric::bigint, m.data->>'status', m.id, m.event_time);
     PERFORM planthub.bring('lot', ARRAY[concat_ws('/', m.site, code, m.data->>'lot')]);
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION planthub.apply_lot(planthub.inbound) IS 'Effect of lot.upserted: the attributes of a lot';
+
+-- A higher version takes the place of lower ones from its event time on, also of one that says it holds from later.  What
+-- came to be by a receipt or in production is unrestricted until its owner says otherwise.
+CREATE OR REPLACE VIEW planthub.lot_status AS
+SELECT x.site, x.item, x.lot, x.status, tstzrange(x.starts, x.ends) AS valid, x.version, x.message_id
+FROM (SELECT v.*, min(v.starts) OVER (PARTITION BY v.site, v.item, v.lot ORDER BY v.version NULLS FIRST ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS ends
+      FROM (SELECT c.site, c.item, c.lot, c.version, c.status, c.event_time AS starts, c.message_id FROM planthub.lot_version AS c
+            UNION ALL
+            SELECT o.site, o.item, o.lot, NULL, 'unrestricted', o.event_time, NULL FROM planthub.lot AS o WHERE o.origin <> 'master') AS v) AS x
+WHERE x.ends IS NULL OR x.starts < x.ends;
+COMMENT ON VIEW planthub.lot_status IS 'Status of lots as intervals without overlap: valid @> an instant is the status then; holds are apart, see planthub.hold';
+COMMENT ON COLUMN planthub.lot_status.site IS 'Site';
+COMMENT ON COLUMN planthub.lot_status.item IS 'Item';
+COMMENT ON COLUMN planthub.lot_status.lot IS 'Number of the lot';
+COMMENT ON COLUMN planthub.lot_status.status IS 'Status of the lot as a whole: unrestricted, quality, restricted or blocked';
+COMMENT ON COLUMN planthub.lot_status.valid IS 'From when to when; open at the end: still';
+COMMENT ON COLUMN planthub.lot_status.version IS 'Version of the master data that says so; null: the owner had said nothing yet';
+COMMENT ON COLUMN planthub.lot_status.message_id IS 'Message that told it; null: the owner had said nothing yet';
 
 CREATE OR REPLACE FUNCTION planthub.apply_bom(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

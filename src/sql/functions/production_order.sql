@@ -421,3 +421,21 @@ COMMENT ON COLUMN planthub.order_variance.standard_for_yield IS 'What the good q
 COMMENT ON COLUMN planthub.order_variance.qty_variance_vs_plan IS 'Actual less planned';
 COMMENT ON COLUMN planthub.order_variance.usage_variance_vs_yield IS 'Actual less what the good quantity needs';
 COMMENT ON COLUMN planthub.order_variance.uom IS 'Base unit of the item';
+
+-- Plans name the main product only, and confirmations do not tell a by-product from a co-product.
+CREATE OR REPLACE VIEW planthub.order_output AS
+SELECT s.site, s.order_no, s.item, 'main' AS role, s.planned_qty, s.yield_qty AS made_qty, s.uom
+FROM planthub.production_order_status AS s
+UNION ALL
+SELECT c.site, c.order_no, c.item, 'by_product', NULL, sum(c.qty), c.uom
+FROM planthub.confirmation_output AS c JOIN planthub.production_order AS o ON o.site = c.site AND o.order_no = c.order_no AND o.item <> c.item
+WHERE c.state = 'finished'
+GROUP BY c.site, c.order_no, c.item, c.uom HAVING sum(c.qty) <> 0;
+COMMENT ON VIEW planthub.order_output IS 'What orders are to make and have made: the main product, and what else came out';
+COMMENT ON COLUMN planthub.order_output.site IS 'Site';
+COMMENT ON COLUMN planthub.order_output.order_no IS 'Order';
+COMMENT ON COLUMN planthub.order_output.item IS 'Item';
+COMMENT ON COLUMN planthub.order_output.role IS 'main, or by_product: anything else that was reported as finished, co-products also';
+COMMENT ON COLUMN planthub.order_output.planned_qty IS 'Planned quantity; null: it was not planned';
+COMMENT ON COLUMN planthub.order_output.made_qty IS 'Main product: good quantity of the last operation; else what confirmations reported, less what was taken back';
+COMMENT ON COLUMN planthub.order_output.uom IS 'Base unit of the item';

@@ -24,6 +24,41 @@ COMMENT ON COLUMN planthub.asn_status.received_qty IS 'Received, over all lines'
 COMMENT ON COLUMN planthub.asn_status.expected_receipt IS 'Number of the receipt in the warehouse';
 COMMENT ON COLUMN planthub.asn_status.message_id IS 'First message about it';
 
+-- A receipt may leave out the purchase order and its line: then its notice tells them, if it announces the item for one
+-- line only.  A notice that is closed brings nothing more.
+CREATE OR REPLACE VIEW planthub.purchase_order_line AS
+WITH announced AS (
+    SELECT l.site, l.asn, a.purchase_order, l.po_line, l.item, a.supplier, l.uom, sum(l.qty) AS qty, a.closed_at IS NULL AS open
+    FROM planthub.asn_line AS l JOIN planthub.asn AS a ON a.site = l.site AND a.asn = l.asn
+    GROUP BY l.site, l.asn, a.purchase_order, l.po_line, l.item, a.supplier, l.uom, a.closed_at
+), received AS (
+    SELECT r.site, r.asn, coalesce(r.purchase_order, n.purchase_order) AS purchase_order, coalesce(r.po_line, n.po_line) AS po_line, r.item, r.uom,
+        max(r.supplier) AS supplier, sum(r.qty) AS qty
+    FROM planthub.receipt_line AS r
+    LEFT JOIN LATERAL (SELECT min(a.purchase_order) AS purchase_order, CASE WHEN count(*) = 1 THEN min(a.po_line) END AS po_line FROM announced AS a
+                       WHERE a.site = r.site AND a.asn = r.asn AND a.item = r.item) AS n ON true
+    GROUP BY 1, 2, 3, 4, 5, 6
+)
+SELECT coalesce(a.site, r.site) AS site, coalesce(a.purchase_order, r.purchase_order) AS purchase_order, coalesce(a.po_line, r.po_line) AS po_line,
+    coalesce(a.item, r.item) AS item, max(coalesce(a.supplier, r.supplier)) AS supplier, coalesce(sum(a.qty), 0) AS announced_qty,
+    coalesce(sum(r.qty), 0) AS received_qty, coalesce(sum(greatest(a.qty - coalesce(r.qty, 0), 0)) FILTER (WHERE a.open), 0) AS open_qty,
+    coalesce(a.uom, r.uom) AS uom
+FROM announced AS a
+FULL JOIN received AS r ON r.site = a.site AND r.asn = a.asn AND r.purchase_order = a.purchase_order AND r.po_line = a.po_line AND r.item = a.item
+    AND r.uom = a.uom
+WHERE coalesce(a.purchase_order, r.purchase_order) IS NOT NULL
+GROUP BY 1, 2, 3, 4, coalesce(a.uom, r.uom);
+COMMENT ON VIEW planthub.purchase_order_line IS 'Lines of purchase orders as far as notices and receipts name them: what was announced, what has come, what is still on its way';
+COMMENT ON COLUMN planthub.purchase_order_line.site IS 'Site';
+COMMENT ON COLUMN planthub.purchase_order_line.purchase_order IS 'Purchase order';
+COMMENT ON COLUMN planthub.purchase_order_line.po_line IS 'Its line; null: receipts that do not tell';
+COMMENT ON COLUMN planthub.purchase_order_line.item IS 'Item';
+COMMENT ON COLUMN planthub.purchase_order_line.supplier IS 'Party that delivers; null: no notice has told it';
+COMMENT ON COLUMN planthub.purchase_order_line.announced_qty IS 'Announced by all notices';
+COMMENT ON COLUMN planthub.purchase_order_line.received_qty IS 'Received, also without a notice';
+COMMENT ON COLUMN planthub.purchase_order_line.open_qty IS 'Announced by notices that are not closed, and not received yet';
+COMMENT ON COLUMN planthub.purchase_order_line.uom IS 'Base unit of the item';
+
 -- The supplier speaks of its own items: its cross-reference tells ours, else the GTIN does.
 CREATE OR REPLACE FUNCTION planthub.supplier_item(m planthub.inbound, supplier text, code text, gtin text) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

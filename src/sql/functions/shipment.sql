@@ -36,6 +36,43 @@ COMMENT ON COLUMN planthub.shipment_readiness.state IS 'planned, ready, departed
 COMMENT ON COLUMN planthub.shipment_readiness.ready IS 'Whether it can leave';
 COMMENT ON COLUMN planthub.shipment_readiness.missing IS 'Why not';
 
+-- A plan that names a lot reserves it until the material is taken or has left; stock is not changed by that.
+CREATE OR REPLACE VIEW planthub.reservation AS
+SELECT v.site, 'production_order' AS kind, v.order_no AS number, v.line, v.item, c.reserved_lot AS lot, greatest(v.planned - v.actual, 0) AS qty, v.uom
+FROM planthub.order_component AS c
+JOIN planthub.order_variance AS v ON v.site = c.site AND v.order_no = c.order_no AND v.line = c.line
+JOIN planthub.production_order_status AS s ON s.site = c.site AND s.order_no = c.order_no
+WHERE c.reserved_lot IS NOT NULL AND s.state IN ('released', 'in_progress') AND v.actual < v.planned
+UNION ALL
+SELECT l.site, 'shipment', l.shipment, l.line_no, l.item, l.lot, l.qty, l.uom
+FROM planthub.shipment_line AS l JOIN planthub.shipment AS s ON s.site = l.site AND s.shipment = l.shipment
+WHERE l.lot IS NOT NULL AND s.state IN ('planned', 'ready');
+COMMENT ON VIEW planthub.reservation IS 'Lots that components of orders and lines of deliveries name, and how much of each is still to be taken';
+COMMENT ON COLUMN planthub.reservation.site IS 'Site';
+COMMENT ON COLUMN planthub.reservation.kind IS 'production_order or shipment';
+COMMENT ON COLUMN planthub.reservation.number IS 'Number of the order or the delivery';
+COMMENT ON COLUMN planthub.reservation.line IS 'Line of the component, or of the delivery';
+COMMENT ON COLUMN planthub.reservation.item IS 'Item';
+COMMENT ON COLUMN planthub.reservation.lot IS 'Lot';
+COMMENT ON COLUMN planthub.reservation.qty IS 'Required, less what was issued to the component';
+COMMENT ON COLUMN planthub.reservation.uom IS 'Base unit of the item';
+
+CREATE OR REPLACE VIEW planthub.free_stock AS
+SELECT coalesce(b.site, r.site) AS site, coalesce(b.item, r.item) AS item, coalesce(b.lot, r.lot) AS lot, coalesce(b.qty, 0) AS unrestricted_qty,
+    coalesce(r.qty, 0) AS reserved_qty, coalesce(b.qty, 0) - coalesce(r.qty, 0) AS free_qty, coalesce(b.uom, r.uom) AS uom
+FROM (SELECT x.site, x.item, x.lot, x.uom, sum(x.qty) AS qty FROM planthub.inventory_balance AS x
+      WHERE x.status = 'unrestricted' AND x.owner IS NULL GROUP BY x.site, x.item, x.lot, x.uom) AS b
+FULL JOIN (SELECT x.site, x.item, x.lot, x.uom, sum(x.qty) AS qty FROM planthub.reservation AS x GROUP BY x.site, x.item, x.lot, x.uom) AS r
+    ON r.site = b.site AND r.item = b.item AND r.lot = b.lot AND r.uom = b.uom;
+COMMENT ON VIEW planthub.free_stock IS 'Own unrestricted stock by lot, over all places, less what is reserved; holds are apart, see planthub.hold_status';
+COMMENT ON COLUMN planthub.free_stock.site IS 'Site';
+COMMENT ON COLUMN planthub.free_stock.item IS 'Item';
+COMMENT ON COLUMN planthub.free_stock.lot IS 'Lot; null for an item without lots';
+COMMENT ON COLUMN planthub.free_stock.unrestricted_qty IS 'Own stock in status unrestricted';
+COMMENT ON COLUMN planthub.free_stock.reserved_qty IS 'Reserved, see planthub.reservation';
+COMMENT ON COLUMN planthub.free_stock.free_qty IS 'What is left; less than zero: more is reserved than there is';
+COMMENT ON COLUMN planthub.free_stock.uom IS 'Base unit of the item';
+
 -- Contents as of departure: 21 CFR 1.1340 wants them for every shipment, recalls need them.
 CREATE OR REPLACE VIEW planthub.shipped_content AS
 SELECT s.site, s.shipment, s.customer, s.departed_at, s.carrier, u.sscc, c.item, nullif(c.lot, '') AS lot, c.qty, c.uom

@@ -38,6 +38,28 @@ COMMENT ON COLUMN planthub.lot.message_id IS 'Message that created it or changed
 COMMENT ON COLUMN planthub.lot.event_time IS 'When it came to be';
 COMMENT ON COLUMN planthub.lot.recorded_at IS 'When the hub learned of it';
 
+-- Only versions that hold are here: each is higher than all before it.
+CREATE TABLE planthub.lot_version (
+    site        text COLLATE "C" NOT NULL,
+    item        text COLLATE "C" NOT NULL,
+    lot         text COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    status      text NOT NULL CHECK (status IN ('unrestricted', 'quality', 'restricted', 'blocked')),
+    message_id  bigint NOT NULL,
+    event_time  timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (site, item, lot, version)
+);
+COMMENT ON TABLE planthub.lot_version IS 'What the owner of the master data said of the status of a lot, version by version; see planthub.lot_status';
+COMMENT ON COLUMN planthub.lot_version.site IS 'Site';
+COMMENT ON COLUMN planthub.lot_version.item IS 'Item';
+COMMENT ON COLUMN planthub.lot_version.lot IS 'Number of the lot';
+COMMENT ON COLUMN planthub.lot_version.version IS 'Version given by the owner';
+COMMENT ON COLUMN planthub.lot_version.status IS 'Status of the lot as a whole: unrestricted, quality, restricted or blocked';
+COMMENT ON COLUMN planthub.lot_version.message_id IS 'Message that brought it';
+COMMENT ON COLUMN planthub.lot_version.event_time IS 'From when it holds';
+COMMENT ON COLUMN planthub.lot_version.recorded_at IS 'When the hub learned of it';
+
 -- The newest row of a serial number is its state.
 CREATE TABLE planthub.serial_event (
     site       text COLLATE "C" NOT NULL,
@@ -64,4 +86,4 @@ COMMENT ON COLUMN planthub.serial_event.location IS 'Where it is';
 COMMENT ON COLUMN planthub.serial_event.event_time IS 'When it happened';
 COMMENT ON COLUMN planthub.serial_event.recorded_at IS 'When the hub learned of it';
 
-INSERT INTO planthub.table_class VALUES ('lot', 'wide'), ('serial_event', 'wide');
+INSERT INTO planthub.table_class VALUES ('lot', 'wide'), ('lot_version', 'wide'), ('serial_event', 'wide');
