@@ -1,5 +1,5 @@
--- Views over what events have told: the status of lots at any instant, lines of purchase orders, outputs of orders,
--- reservations and what is left free.
+-- What facts say together: the status of lots at any instant, lines of purchase orders, outputs of orders, reservations and
+-- what is left free, indicators of equipment, deadlines.
 -- needs test/lib/plant.sql
 SET timezone = 'UTC';
 \pset format unaligned
@@ -69,3 +69,28 @@ SELECT * FROM reserved;
 SELECT * FROM made;
 SELECT send('erp', 'x1', 'production_order.closed', '2026-01-03T14:00:00Z', '{"order": "M1", "version": 2}');
 SELECT * FROM reserved;
+
+-- Indicators: from the states of equipment; late states change them.
+SELECT send('scada', 's' || n, 'equipment.state_changed', at, jsonb_build_object('equipment', 'WC', 'from', before, 'to', after))
+FROM (VALUES (1, '2026-01-02T06:00:00Z', 'off', 'setup'), (2, '2026-01-02T06:30:00Z', 'setup', 'running'), (3, '2026-01-02T10:00:00Z', 'running', 'maintenance'),
+    (4, '2026-01-02T11:00:00Z', 'maintenance', 'idle'), (5, '2026-01-02T12:00:00.5Z', 'idle', 'running')) AS x (n, at, before, after);
+SELECT * FROM planthub.equipment_times('P1', 'WC', '2026-01-02T05:00:00Z', '2026-01-02T14:00:00Z') ORDER BY state;
+CREATE FUNCTION pg_temp.kpi(kpi text, until text DEFAULT '2026-01-02T14:00:00Z', since text DEFAULT '2026-01-02T05:00:00Z', equipment text DEFAULT 'WC') RETURNS numeric LANGUAGE sql AS $$
+    SELECT planthub.compute_kpi('P1', kpi, equipment, since::timestamptz, until::timestamptz)
+$$;
+SELECT pg_temp.kpi('availability'), pg_temp.kpi('setup_ratio'), pg_temp.kpi('availability', '2026-01-02T05:30:00Z'), pg_temp.kpi('availability', equipment => 'WH');
+SELECT equipment, kpi, value, uom, inputs, to_time FROM planthub.kpi_value ORDER BY equipment, kpi, to_time;
+SELECT send('scada', 's6', 'equipment.state_changed', '2026-01-02T08:00:00Z', '{"equipment": "WC", "from": "running", "to": "down"}'), pg_temp.kpi('availability');
+SELECT value, inputs FROM planthub.kpi_value WHERE kpi = 'availability' AND equipment = 'WC' AND to_time = '2026-01-02T14:00:00Z';
+SELECT pg_temp.kpi('oee');
+SELECT pg_temp.kpi('availability', equipment => 'NONE');
+SELECT pg_temp.kpi('availability', '2026-01-02T05:00:00Z');
+SELECT pg_temp.kpi('availability', 'infinity');
+SELECT pg_temp.kpi('availability', '2999-01-01T00:00:00Z');
+SELECT pg_temp.kpi(NULL);
+SELECT planthub.compute_kpi('NONE', 'availability', 'WC', '2026-01-01', '2026-01-02');
+
+-- Deadlines that routes and policies set
+SELECT planthub.create_endpoint('erp-in', 'erp-1', 'http://localhost:1'), planthub.create_route('confirm-to-erp', 'production.confirmed', 'erp-in', site => 'P1', expires_after => '2 days', acknowledge_within => '5 min'),
+    planthub.create_route('all-to-erp', '#', 'erp-in'), planthub.set_policy('P1', 'park_ttl_min', '90');
+SELECT kind, interface, topic_pattern, site, time_limit, escalation FROM planthub.sla_policy ORDER BY 1, 2, 4;

@@ -111,7 +111,7 @@ sql original "
 		('handling_unit', '{}'), ('handling_unit_change', '{}'), ('shipment', '{}'), ('shipment_line', '{}'), ('shipment_unit', '{}'), ('asn', '{}'), ('asn_line', '{}'),
 		('receipt_line', '{}'), ('receipt_discrepancy', '{}'), ('signature', '{\"digest\": \"x\"}'), ('inspection_lot', '{}'), ('inspection_result', '{}'), ('nonconformance', '{}'),
 		('disposition', '{\"approved_by\": []}'), ('hold', '{}'), ('hold_acknowledgement', '{\"state\": \"blocked\"}'), ('equipment_state_change', '{}'), ('downtime', '{}'),
-		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'), ('staging', '{}'), ('collector', '{\"code\": \"x\", \"source\": \"urn:x\", \"topic\": \"plant_x.made_up\", \"key_columns\": [\"x\"], \"s_old\": \"10:20:15\"}'), ('collected', '{\"collector\": \"x\"}'), ('job', '{\"kind\": \"drain\"}'),
+		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'), ('kpi_value', '{\"kpi\": \"availability\", \"to_time\": \"infinity\"}'), ('staging', '{}'), ('collector', '{\"code\": \"x\", \"source\": \"urn:x\", \"topic\": \"plant_x.made_up\", \"key_columns\": [\"x\"], \"s_old\": \"10:20:15\"}'), ('collected', '{\"collector\": \"x\"}'), ('job', '{\"kind\": \"drain\"}'),
 		('shift', '{\"starts\": \"06:00\", \"ends\": \"14:00\"}'), ('counter', '{\"kind\": \"yield\"}'), ('count_change', '{}'), ('count_part', '{}'), ('count_shift', '{}'),
 		('count_confirmation', '{}'), ('count_source', '{}'), ('follow_up', '{}')) AS t (name, given)" >/dev/null
 contents original >"$folder/original.txt"

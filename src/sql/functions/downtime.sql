@@ -244,3 +244,61 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.apply_telemetry_summary(planthub.inbound) IS 'Internal: effect of telemetry.summary; the first summary of a window holds';
+
+-- Indicators
+
+CREATE OR REPLACE FUNCTION planthub.equipment_times(site text, equipment text, from_time timestamptz, to_time timestamptz)
+RETURNS TABLE (state text, seconds numeric)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT x.state, trim_scale(sum(extract(epoch FROM upper(x.part) - lower(x.part))))
+    FROM (SELECT s.state, s.valid * tstzrange(from_time, to_time) AS part FROM planthub.equipment_state AS s
+          WHERE s.site = equipment_times.site AND s.equipment = equipment_times.equipment AND s.valid && tstzrange(from_time, to_time)) AS x
+    GROUP BY x.state
+$$;
+COMMENT ON FUNCTION planthub.equipment_times(text, text, timestamptz, timestamptz) IS 'How many seconds of a time equipment was in each state; no row: nothing was reported of it';
+
+-- ISO 22400-2: availability = APT / PBT, setup ratio = AUST / (APT + AUST).  Time in which the equipment is off or maintained is
+-- not planned to be busy; time of which nothing is known stays out.
+CREATE OR REPLACE FUNCTION planthub.compute_kpi(site text, kpi text, equipment text, from_time timestamptz, to_time timestamptz) RETURNS numeric
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    times jsonb;
+    busy  text[];
+    found numeric;
+BEGIN
+    IF num_nulls($1, kpi, $3, from_time, to_time) > 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'site, kpi, equipment, from_time and to_time must not be null',
+            HINT = 'Call it as planthub.compute_kpi(''P1'', ''availability'', ''WC-10'', ''2026-01-02T06:00Z'', ''2026-01-02T14:00Z'').';
+    ELSIF NOT isfinite(from_time) OR NOT isfinite(to_time) OR from_time >= to_time THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no finite time from %s to %s', from_time, to_time),
+            HINT = 'Use two times of which the first is earlier.';
+    ELSIF to_time > clock_timestamp() THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s has not come yet', to_time),
+            HINT = 'Use a time that has ended: the states of equipment in it may still change.';
+    END IF;
+    PERFORM planthub.config_require('site', $1);
+    IF NOT EXISTS (SELECT FROM planthub.equipment AS e WHERE e.equipment = $3 AND e.site = $1) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('equipment "%s" does not exist at site "%s"', $3, $1),
+            HINT = 'See planthub.equipment.';
+    END IF;
+    busy := CASE kpi WHEN 'availability' THEN '{running,setup,idle,down,blocked,starved}' WHEN 'setup_ratio' THEN '{running,setup}' END;
+    IF busy IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('unknown indicator "%s"', kpi),
+            HINT = 'Use availability or setup_ratio.';
+    END IF;
+    SELECT coalesce(jsonb_object_agg(t.state, t.seconds), '{}'),
+        round(100 * coalesce(sum(t.seconds) FILTER (WHERE t.state = CASE kpi WHEN 'setup_ratio' THEN 'setup' ELSE 'running' END), 0)
+              / sum(t.seconds) FILTER (WHERE t.state = ANY (busy)), 6)
+    INTO times, found FROM planthub.equipment_times($1, $3, from_time, to_time) AS t;
+    INSERT INTO planthub.kpi_value AS v (site, equipment, kpi, from_time, to_time, value, inputs) VALUES ($1, $3, $2, $4, $5, found, times)
+    ON CONFLICT ON CONSTRAINT kpi_value_pkey DO UPDATE SET value = excluded.value, inputs = excluded.inputs, computed_at = excluded.computed_at;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION planthub.compute_kpi(text, text, text, timestamptz, timestamptz) IS
+'Computes an indicator of ISO 22400-2 from the states of equipment, keeps it in planthub.kpi_value and returns it, in percent; again when late states have come.  availability: running, of the time that was neither off nor maintenance nor unknown; setup_ratio: setup, of running and setup.  Null: there was no such time';

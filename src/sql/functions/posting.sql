@@ -376,3 +376,19 @@ COMMENT ON COLUMN planthub.posting_overdue.due_at IS 'When the acknowledgement w
 COMMENT ON COLUMN planthub.posting_overdue.age IS 'Since when it is overdue';
 COMMENT ON COLUMN planthub.posting_overdue.error_code IS 'RESPONSE_MAPPING_FAILED: the answer to the request could not be read';
 COMMENT ON COLUMN planthub.posting_overdue.error_text IS 'What it says';
+
+-- The deadlines are rows already: of routes, and policies of sites.
+CREATE OR REPLACE VIEW planthub.sla_policy AS
+SELECT 'acknowledge' AS kind, r.code AS interface, r.topic_pattern, r.site, r.acknowledge_within AS time_limit, 'planthub.posting_overdue' AS escalation
+FROM planthub.route AS r WHERE r.enabled AND r.acknowledge_within IS NOT NULL
+UNION ALL
+SELECT 'deliver', r.code, r.topic_pattern, r.site, r.expires_after, 'planthub.delivery_status' FROM planthub.route AS r WHERE r.enabled AND r.expires_after IS NOT NULL
+UNION ALL
+SELECT 'receive', 'receive', '#', s.code, (planthub.policies(s.code)->>'park_ttl_min')::numeric * interval '1 min', 'planthub.case' FROM planthub.site AS s;
+COMMENT ON VIEW planthub.sla_policy IS 'How long what may take at an interface, and where it is told when it takes longer';
+COMMENT ON COLUMN planthub.sla_policy.kind IS 'acknowledge: a target acknowledges what it has accepted; deliver: a target takes a delivery, which expires after the time; receive: an event waits for what it needs, before it is a case';
+COMMENT ON COLUMN planthub.sla_policy.interface IS 'Code of the route; receive: all that comes in';
+COMMENT ON COLUMN planthub.sla_policy.topic_pattern IS 'Topics it holds for';
+COMMENT ON COLUMN planthub.sla_policy.site IS 'Site it holds for; "*": those that have none of their own';
+COMMENT ON COLUMN planthub.sla_policy.time_limit IS 'Time that it may take';
+COMMENT ON COLUMN planthub.sla_policy.escalation IS 'Where it is seen when the time is over; the case names who has to act';

@@ -159,13 +159,37 @@ COMMENT ON COLUMN planthub.telemetry_summary.uom IS 'Unit';
 COMMENT ON COLUMN planthub.telemetry_summary.source_ref IS 'Where the values are';
 COMMENT ON COLUMN planthub.telemetry_summary.message_id IS 'Message that brought it';
 
+CREATE TABLE planthub.kpi_value (
+    site        text COLLATE "C" NOT NULL,
+    equipment   text COLLATE "C" NOT NULL,
+    kpi         text NOT NULL CHECK (kpi IN ('availability', 'setup_ratio')),
+    from_time   timestamptz NOT NULL,
+    to_time     timestamptz NOT NULL CHECK (to_time > from_time),
+    value       numeric,
+    uom         text COLLATE "C" NOT NULL DEFAULT 'P1',
+    inputs      jsonb NOT NULL,
+    computed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (site, equipment, kpi, from_time, to_time)
+);
+COMMENT ON TABLE planthub.kpi_value IS 'Key performance indicators (ISO 22400-2) of equipment, as planthub.compute_kpi() has found them';
+COMMENT ON COLUMN planthub.kpi_value.site IS 'Site';
+COMMENT ON COLUMN planthub.kpi_value.equipment IS 'Equipment';
+COMMENT ON COLUMN planthub.kpi_value.kpi IS 'availability or setup_ratio, see planthub.compute_kpi()';
+COMMENT ON COLUMN planthub.kpi_value.from_time IS 'Beginning of the time it is about';
+COMMENT ON COLUMN planthub.kpi_value.to_time IS 'End of that time';
+COMMENT ON COLUMN planthub.kpi_value.value IS 'Value; null: there was no time to divide by';
+COMMENT ON COLUMN planthub.kpi_value.uom IS 'Unit: P1, percent';
+COMMENT ON COLUMN planthub.kpi_value.inputs IS 'What it was computed from: object of state and seconds';
+COMMENT ON COLUMN planthub.kpi_value.computed_at IS 'When it was computed last';
+
 INSERT INTO planthub.table_class VALUES
     ('equipment_state_change', 'wide'),
     ('downtime', 'wide'),
     ('downtime_reason', 'wide'),
     ('maintenance_order', 'wide'),
     ('capacity_change', 'wide'),
-    ('telemetry_summary', 'wide');
+    ('telemetry_summary', 'wide'),
+    ('kpi_value', 'wide');
 
 INSERT INTO planthub.effect (topic, function, business_key, builtin) VALUES
     ('equipment.state_changed', 'planthub.apply_equipment_state_changed', NULL, true),
