@@ -94,3 +94,15 @@ SELECT planthub.compute_kpi('NONE', 'availability', 'WC', '2026-01-01', '2026-01
 SELECT planthub.create_endpoint('erp-in', 'erp-1', 'http://localhost:1'), planthub.create_route('confirm-to-erp', 'production.confirmed', 'erp-in', site => 'P1', expires_after => '2 days', acknowledge_within => '5 min'),
     planthub.create_route('all-to-erp', '#', 'erp-in'), planthub.set_policy('P1', 'park_ttl_min', '90');
 SELECT kind, interface, topic_pattern, site, time_limit, escalation FROM planthub.sla_policy ORDER BY 1, 2, 4;
+
+-- GTIN of items: 14 digits with a check digit; a site may take others with a warning, none is fine, what is older is older
+CREATE FUNCTION pg_temp.gtin(version int, gtin jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT send('erp', 'gt' || gen_random_uuid(), 'item.upserted', '2026-01-02T00:00:00Z', jsonb_build_object('item', 'GASKET', 'version', version, 'description', 'Gasket', 'base_uom', 'C62',
+        'lot_controlled', true, 'serial_controlled', false, 'status', 'active', 'gtin', gtin))
+$$;
+CREATE FUNCTION pg_temp.became(text) RETURNS text LANGUAGE sql AS $$ SELECT substr($1, strpos($1, ':') + 2) $$;
+SELECT pg_temp.became(pg_temp.gtin(n, g::jsonb)) FROM (VALUES (1, '"04012345007771"'), (2, '"4012345007770"'), (3, '"0401234500777X"'), (4, '"04012345007770"'), (5, 'null'), (6, '""')) AS x (n, g);
+SELECT planthub.set_policy('P1', 'gtin_check_digit', 'warn');
+SELECT pg_temp.became(pg_temp.gtin(n, g::jsonb)) FROM (VALUES (7, '"4012345007770"'), (6, '"4012345007770"'), (8, '"04012345012347"')) AS x (n, g);
+SELECT version, gtin FROM planthub.item WHERE item = 'GASKET' ORDER BY version;
+SELECT code, planthub.has_check_digit(code, length(code)) FROM unnest(ARRAY['04012345012354', '040123450000090017', '040123450000090018', '4012345012354', '96385074', '']) AS code;

@@ -462,17 +462,8 @@ COMMENT ON FUNCTION planthub.apply_goods_received(planthub.inbound) IS 'Effect o
 -- Serial Shipping Container Code: 18 digits, GS1 check digit.
 CREATE OR REPLACE FUNCTION planthub.is_sscc(code text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    total int := 0;
-    i     int;
 BEGIN
-    IF code !~ '^[0-9]{18}$' THEN
-        RETURN false;
-    END IF;
-    FOR i IN 1..17 LOOP
-        total := total + substr(code, i, 1)::int * CASE WHEN i % 2 = 1 THEN 3 ELSE 1 END;
-    END LOOP;
-    RETURN (10 - total % 10) % 10 = substr(code, 18, 1)::int;
+    RETURN planthub.has_check_digit(code, 18);
 END
 $$;
 COMMENT ON FUNCTION planthub.is_sscc(text) IS 'Whether a code is an SSCC: 18 digits, the last one the GS1 check digit';

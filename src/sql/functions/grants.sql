@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION planthub.capability_grants(capability text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    readers     constant text := '^(descendants|equipment_times|shift_at|shift_confirmed|is_sscc|with_parts|quantity|stock_at|stock_differences|policies|base_qty|jmespath(_explain)?|route_explain|outcome_explain|status|doctor|trace|show|hub_id|is_armed|is_claimed|backlog|in_flight|workers|job_(process|next|due_.*|has_events)|age_text|xref_find|xref_back|unit_convert|unit_code|xml_to_json|json_to_xml|'
+    readers     constant text := '^(descendants|equipment_times|shift_at|shift_confirmed|is_sscc|has_check_digit|with_parts|quantity|stock_at|stock_differences|policies|base_qty|jmespath(_explain)?|route_explain|outcome_explain|status|doctor|trace|show|hub_id|is_armed|is_claimed|backlog|in_flight|workers|job_(process|next|due_.*|has_events)|age_text|xref_find|xref_back|unit_convert|unit_code|xml_to_json|json_to_xml|'
         'map|map_explain|mapping_(describe|template|provenance|require|lint|test|find|violations|untested|compare|trial|outline)|(condition|route)_(lint|outline)|lint_(notice|contract|reads|assumptions|writes|alternatives|required)|json_types|merge_patch|json_differences|'
         'json_schema_errors|json_schema_valid|contract_violations|contract_compatible|contract_check|check_json_schema|'
         'require_contract|schema_(narrowed|narrowed_values|narrowed_members|narrowed_branches|follow|types|step|at|branches|type_names|may_be|values))$';

@@ -49,6 +49,24 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION planthub.stale_master(planthub.inbound, text, text, jsonb) IS 'Internal: the version of master data is not newer than what is there';
 
+-- GS1 General Specifications 7.9.1: weights 3 and 1 in turn, 3 next to the check digit.
+CREATE OR REPLACE FUNCTION planthub.has_check_digit(code text, digits int) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    total int := 0;
+    i     int;
+BEGIN
+    IF code !~ '^[0-9]+$' OR length(code) <> digits THEN
+        RETURN false;
+    END IF;
+    FOR i IN 1..digits - 1 LOOP
+        total := total + substr(code, i, 1)::int * CASE WHEN (digits - i) % 2 = 1 THEN 3 ELSE 1 END;
+    END LOOP;
+    RETURN (10 - total % 10) % 10 = substr(code, digits, 1)::int;
+END
+$$;
+COMMENT ON FUNCTION planthub.has_check_digit(text, int) IS 'Whether a code has so many digits, the last one the GS1 check digit: 14 for a GTIN';
+
 CREATE OR REPLACE FUNCTION planthub.apply_item(m planthub.inbound) RETURNS planthub.violation[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -64,8 +82,10 @@ BEGIN
     END IF;
     IF bad IS NULL AND v.starts IS NULL THEN
         bad := planthub.stale_master(m, 'item', code, v.present);
+    ELSIF NOT planthub.has_check_digit(m.data->>'gtin', 14) THEN
+        bad := bad || planthub.violation('GTIN_CHECK_DIGIT', '/data/gtin', format('"%s" is not a GTIN of 14 digits, or its check digit is wrong.', m.data->>'gtin'));
     END IF;
-    IF bad IS NOT NULL THEN
+    IF planthub.stops(m, bad) OR v.starts IS NULL OR unit IS NULL THEN
         RETURN bad;
     END IF;
     PERFORM planthub.end_version('item', code, v.starts);
@@ -74,7 +94,7 @@ BEGIN
         (m.data->>'serial_controlled')::boolean, m.data->>'status', coalesce((m.data->>'shelf_life_days')::int, (v.present->>'shelf_life_days')::int),
         CASE WHEN m.data ? 'gtin' THEN m.data->>'gtin' ELSE v.present->>'gtin' END, m.id);
     PERFORM planthub.bring('item', ARRAY[code]);
-    RETURN NULL;
+    RETURN bad;
 END
 $$;
 COMMENT ON FUNCTION planthub.apply_item(planthub.inbound) IS 'Effect of item.upserted: a new version of the item';
