@@ -7,8 +7,8 @@ MODULE_big = planthub
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
 # Install script: pieces in this order; the tables run once, the functions can be run again by an upgrade.
-SQL_TABLES = hub outcome credential config topic_data log held operate xref unit contract mapping inbound master_data lot production_order stock confirmation inbound_data handling_unit shipment receipt quality downtime posting bulk collector counter job
-SQL_FUNCTIONS = worker config credential expression xref unit contract contract_compatible mapping lint outcome publish policy inbound line stock master_data genealogy production_order confirmation receive foreign bulk collector event handling_unit shipment receipt quality downtime counter posting balance lane operate replay copy status doctor retention job trace xml append_only dump grants
+SQL_TABLES = hub outcome credential config topic_data log held operate xref unit contract mapping inbound master_data lot production_order stock confirmation inbound_data handling_unit shipment receipt quality downtime posting bulk collector counter job epcis
+SQL_FUNCTIONS = worker config credential expression xref unit contract contract_compatible mapping lint outcome publish policy inbound line stock master_data genealogy production_order confirmation receive foreign bulk collector event handling_unit shipment receipt quality downtime counter posting balance lane operate replay copy status doctor retention job trace xml epcis append_only dump grants
 SQL_PIECES = $(SQL_TABLES:%=src/sql/tables/%.sql) build/contract_data.sql $(SQL_FUNCTIONS:%=src/sql/functions/%.sql) build/mapping_data.sql
 CONTRACTS = $(wildcard src/sql/contracts/*.json)
 SCHEMAS = $(wildcard src/sql/schemas/*.json)

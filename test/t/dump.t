@@ -113,7 +113,7 @@ sql original "
 		('disposition', '{\"approved_by\": []}'), ('hold', '{}'), ('hold_acknowledgement', '{\"state\": \"blocked\"}'), ('equipment_state_change', '{}'), ('downtime', '{}'),
 		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'), ('kpi_value', '{\"kpi\": \"availability\", \"to_time\": \"infinity\"}'), ('staging', '{}'), ('collector', '{\"code\": \"x\", \"source\": \"urn:x\", \"topic\": \"plant_x.made_up\", \"key_columns\": [\"x\"], \"s_old\": \"10:20:15\"}'), ('collected', '{\"collector\": \"x\"}'), ('job', '{\"kind\": \"drain\"}'),
 		('shift', '{\"starts\": \"06:00\", \"ends\": \"14:00\"}'), ('counter', '{\"kind\": \"yield\"}'), ('count_change', '{}'), ('count_part', '{}'), ('count_shift', '{}'),
-		('count_confirmation', '{}'), ('count_source', '{}'), ('follow_up', '{}')) AS t (name, given)" >/dev/null
+		('count_confirmation', '{}'), ('count_source', '{}'), ('follow_up', '{}'), ('epcis_event', '{}'), ('epcis_line', '{\"role\": \"object\"}')) AS t (name, given)" >/dev/null
 contents original >"$folder/original.txt"
 ok 'every table has rows' equal "$(grep -c '<count>0<' "$folder/original.txt")" 0
 

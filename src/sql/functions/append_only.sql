@@ -18,7 +18,7 @@ BEGIN
     FOREACH name IN ARRAY '{operation_log,movement,stock_ledger,stock_count,pick_task,lot_version,serial_event,handling_unit_change,
         confirmation,confirmation_output,order_ledger,edge,reversal,production_order_version,operation_event,order_acknowledgement,signature,
         inspection_result,disposition,hold_acknowledgement,receipt_line,receipt_discrepancy,equipment_state_change,downtime_reason,
-        capacity_change}'::text[] LOOP
+        capacity_change,epcis_event,epcis_line}'::text[] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON planthub.%I '
             'FOR EACH STATEMENT EXECUTE FUNCTION planthub.append_only()', name);
         EXECUTE format('COMMENT ON TRIGGER append_only ON planthub.%I IS ''Refuses to change or remove rows''', name);

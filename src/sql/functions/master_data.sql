@@ -94,6 +94,9 @@ BEGIN
         (m.data->>'serial_controlled')::boolean, m.data->>'status', coalesce((m.data->>'shelf_life_days')::int, (v.present->>'shelf_life_days')::int),
         CASE WHEN m.data ? 'gtin' THEN m.data->>'gtin' ELSE v.present->>'gtin' END, m.id);
     PERFORM planthub.bring('item', ARRAY[code]);
+    IF m.data->>'gtin' IS NOT NULL THEN
+        PERFORM planthub.bring('xref', ARRAY['item/' || lpad(m.data->>'gtin', 14, '0')]);
+    END IF;
     RETURN bad;
 END
 $$;

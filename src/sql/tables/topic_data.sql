@@ -12,6 +12,7 @@ INSERT INTO planthub.topic (name, builtin, comment) VALUES
     ('downtime.ended', true, 'Equipment runs again'),
     ('downtime.reason_corrected', true, 'The reason of a downtime was corrected'),
     ('downtime.started', true, 'Equipment has stopped'),
+    ('epcis.captured', true, 'A partner has captured EPCIS events'),
     ('equipment.state_changed', true, 'Equipment has changed its state, as an interval'),
     ('equipment.upserted', true, 'Equipment was created or changed'),
     ('goods.received_from_production', true, 'A produced quantity has entered stock'),
