@@ -67,6 +67,26 @@ SELECT * FROM made;
 SELECT send('mes', 'c1r', 'production.confirmation_reversed', '2026-01-03T13:00:00Z', '{"reversal_id": "X1", "confirmation_id": "1", "reason": "WRONG"}');
 SELECT * FROM reserved;
 SELECT * FROM made;
+-- operators reserve where the plan names no lot
+CREATE FUNCTION pg_temp.reserve(kind text, number text, line text, lot text, qty numeric DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+    SELECT planthub.reserve('P1', kind, number, line, lot, qty)::text
+$$;
+SELECT pg_temp.reserve('production_order', 'M1', '20', 'L1'), pg_temp.reserve('shipment', 'D1', '2', 'B', 4), pg_temp.reserve('shipment', 'D1', '2', 'A', 2.5);
+SELECT * FROM reserved;
+SELECT * FROM free;
+SELECT number, line, item, lot, trim_scale(qty), by = session_user FROM planthub.reserved_lot ORDER BY 1, 2;
+SELECT pg_temp.reserve('production_order', 'M1', '10', 'L1');
+SELECT pg_temp.reserve('production_order', 'M1', '30', 'L1');
+SELECT pg_temp.reserve('order', 'M1', '20', 'L1');
+SELECT pg_temp.reserve('production_order', 'M1', '20', 'A');
+SELECT pg_temp.reserve('production_order', 'M1', '20', 'L1', 2);
+SELECT pg_temp.reserve('production_order', 'M1', '20', 'L1', 0);
+SELECT pg_temp.reserve('production_order', 'M1', '20', 'L1', 'NaN');
+SELECT pg_temp.reserve('production_order', 'M1', '20', NULL);
+SELECT planthub.release_reservation('P1', 'shipment', 'D1', '2');
+SELECT planthub.release_reservation('P1', 'shipment', 'D1', '2');
+SELECT * FROM reserved;
+SELECT verb, arguments FROM planthub.operation_log WHERE verb ~ 'reserv' ORDER BY id;
 SELECT send('erp', 'x1', 'production_order.closed', '2026-01-03T14:00:00Z', '{"order": "M1", "version": 2}');
 SELECT * FROM reserved;
 

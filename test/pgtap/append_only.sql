@@ -4,7 +4,7 @@ SELECT plan(7);
 
 -- Plans, states and sums: what a newer fact changes.  Whatever else a plant reports is a fact.
 CREATE TEMP TABLE state AS SELECT unnest(ARRAY['production_order', 'order_operation', 'order_component', 'pending_consumption', 'stock', 'stock_snapshot',
-    'lot', 'handling_unit', 'shipment', 'shipment_line', 'shipment_unit', 'asn', 'asn_line', 'inspection_lot', 'nonconformance', 'hold', 'downtime',
+    'lot', 'handling_unit', 'shipment', 'shipment_line', 'shipment_unit', 'reserved_lot', 'asn', 'asn_line', 'inspection_lot', 'nonconformance', 'hold', 'downtime',
     'maintenance_order', 'telemetry_summary', 'kpi_value', 'shift', 'counter', 'count_change', 'count_part', 'count_shift', 'count_confirmation', 'count_source',
     'bom', 'bom_line', 'routing', 'routing_operation']) AS name;
 CREATE TEMP VIEW guarded AS

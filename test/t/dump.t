@@ -108,7 +108,7 @@ sql original "
 		('operation_event', '{\"kind\": \"started\"}'), ('order_acknowledgement', '{}'), ('movement', '{\"kind\": \"transfer\", \"to_location\": \"x\"}'), ('stock', '{}'),
 		('stock_ledger', '{}'), ('stock_count', '{}'), ('stock_snapshot', '{}'), ('pick_task', '{\"outcome\": \"short\"}'), ('confirmation', '{\"kind\": \"final\"}'),
 		('confirmation_output', '{}'), ('order_ledger', '{}'), ('edge', '{\"kind\": \"split\"}'), ('pending_consumption', '{}'),
-		('handling_unit', '{}'), ('handling_unit_change', '{}'), ('shipment', '{}'), ('shipment_line', '{}'), ('shipment_unit', '{}'), ('asn', '{}'), ('asn_line', '{}'),
+		('handling_unit', '{}'), ('handling_unit_change', '{}'), ('shipment', '{}'), ('shipment_line', '{}'), ('shipment_unit', '{}'), ('reserved_lot', '{\"kind\": \"shipment\"}'), ('asn', '{}'), ('asn_line', '{}'),
 		('receipt_line', '{}'), ('receipt_discrepancy', '{}'), ('signature', '{\"digest\": \"x\"}'), ('inspection_lot', '{}'), ('inspection_result', '{}'), ('nonconformance', '{}'),
 		('disposition', '{\"approved_by\": []}'), ('hold', '{}'), ('hold_acknowledgement', '{\"state\": \"blocked\"}'), ('equipment_state_change', '{}'), ('downtime', '{}'),
 		('downtime_reason', '{}'), ('maintenance_order', '{}'), ('capacity_change', '{\"kind\": \"reduced\"}'), ('telemetry_summary', '{}'), ('kpi_value', '{\"kpi\": \"availability\", \"to_time\": \"infinity\"}'), ('staging', '{}'), ('collector', '{\"code\": \"x\", \"source\": \"urn:x\", \"topic\": \"plant_x.made_up\", \"key_columns\": [\"x\"], \"s_old\": \"10:20:15\"}'), ('collected', '{\"collector\": \"x\"}'), ('job', '{\"kind\": \"drain\"}'),

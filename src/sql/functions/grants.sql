@@ -7,7 +7,7 @@ DECLARE
         'map|map_explain|mapping_(describe|template|provenance|require|lint|test|find|violations|untested|compare|trial|outline)|(condition|route)_(lint|outline)|lint_(notice|contract|reads|assumptions|writes|alternatives|required)|json_types|merge_patch|json_differences|'
         'json_schema_errors|json_schema_valid|contract_violations|contract_compatible|contract_check|check_json_schema|'
         'require_contract|schema_(narrowed|narrowed_values|narrowed_members|narrowed_branches|follow|types|step|at|branches|type_names|may_be|values))$';
-    operators   constant text := '^(compute_kpi|confirm_counts|recount|release_parked|reject_parked|release_due|close_case|pause|resume|release|discard|replay|acknowledge|run_job|start|stop)$';
+    operators   constant text := '^(compute_kpi|reserve|release_reservation|confirm_counts|recount|release_parked|reject_parked|release_due|close_case|pause|resume|release|discard|replay|acknowledge|run_job|start|stop)$';
     publishers  constant text := '^(receive(_many)?|publish(_many)?|contract_violations)$';
     integrators constant text := '^(set_source(_mapping)?|drop_source|allow_topic|(drain|clear)_staging|(set|drop)_(shift|counter)|recount|confirm_counts|(create|drop)_collector|collector_(begin|query|take)|collect|job_run_collect|(create|alter|drop)_job|set_policy|(create|alter|drop)_(site|system|endpoint|topic|route|xref_set|unit|mapping|mapping_vector|mapping_function)|(create|drop)_outcome_set|(set|drop)_outcome_rule|(set|drop)_credential|(activate|retire)_mapping|(set|end)_xref|(register|activate|deprecate|retire)_contract|(register|drop)_json_schema)$';
     collectors  constant text := '^(collector_(begin|query|take)|collect|job_run_collect)$';

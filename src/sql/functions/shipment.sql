@@ -36,25 +36,41 @@ COMMENT ON COLUMN planthub.shipment_readiness.state IS 'planned, ready, departed
 COMMENT ON COLUMN planthub.shipment_readiness.ready IS 'Whether it can leave';
 COMMENT ON COLUMN planthub.shipment_readiness.missing IS 'Why not';
 
--- A plan that names a lot reserves it until the material is taken or has left; stock is not changed by that.
-CREATE OR REPLACE VIEW planthub.reservation AS
-SELECT v.site, 'production_order' AS kind, v.order_no AS number, v.line, v.item, c.reserved_lot AS lot, greatest(v.planned - v.actual, 0) AS qty, v.uom
+-- What orders and deliveries still need, line by line.
+CREATE OR REPLACE VIEW planthub.open_line AS
+SELECT v.site, 'production_order' AS kind, v.order_no AS number, v.line, v.item, c.reserved_lot AS lot, v.planned - v.actual AS qty, v.uom
 FROM planthub.order_component AS c
 JOIN planthub.order_variance AS v ON v.site = c.site AND v.order_no = c.order_no AND v.line = c.line
 JOIN planthub.production_order_status AS s ON s.site = c.site AND s.order_no = c.order_no
-WHERE c.reserved_lot IS NOT NULL AND s.state IN ('released', 'in_progress') AND v.actual < v.planned
+WHERE s.state IN ('released', 'in_progress') AND v.actual < v.planned
 UNION ALL
 SELECT l.site, 'shipment', l.shipment, l.line_no, l.item, l.lot, l.qty, l.uom
 FROM planthub.shipment_line AS l JOIN planthub.shipment AS s ON s.site = l.site AND s.shipment = l.shipment
-WHERE l.lot IS NOT NULL AND s.state IN ('planned', 'ready');
-COMMENT ON VIEW planthub.reservation IS 'Lots that components of orders and lines of deliveries name, and how much of each is still to be taken';
+WHERE s.state IN ('planned', 'ready');
+COMMENT ON VIEW planthub.open_line IS 'Components of orders that are not all issued, and lines of deliveries that have not left';
+COMMENT ON COLUMN planthub.open_line.site IS 'Site';
+COMMENT ON COLUMN planthub.open_line.kind IS 'production_order or shipment';
+COMMENT ON COLUMN planthub.open_line.number IS 'Number of the order or the delivery';
+COMMENT ON COLUMN planthub.open_line.line IS 'Line of the component, or of the delivery';
+COMMENT ON COLUMN planthub.open_line.item IS 'Item';
+COMMENT ON COLUMN planthub.open_line.lot IS 'Lot that the plan names; null: any';
+COMMENT ON COLUMN planthub.open_line.qty IS 'Required, less what was issued to the component';
+COMMENT ON COLUMN planthub.open_line.uom IS 'Base unit of the item';
+
+-- A lot is reserved until the material is taken or has left; stock is not changed by that.  The plan goes before operators.
+CREATE OR REPLACE VIEW planthub.reservation AS
+SELECT l.site, l.kind, l.number, l.line, l.item, coalesce(l.lot, r.lot) AS lot, CASE WHEN l.lot IS NULL THEN least(l.qty, r.qty) ELSE l.qty END AS qty, l.uom
+FROM planthub.open_line AS l
+LEFT JOIN planthub.reserved_lot AS r ON r.site = l.site AND r.kind = l.kind AND r.number = l.number AND r.line = l.line AND r.item = l.item
+WHERE coalesce(l.lot, r.lot) IS NOT NULL;
+COMMENT ON VIEW planthub.reservation IS 'Lots that plans of orders and deliveries name, or operators have reserved for them, and how much of each is still to be taken';
 COMMENT ON COLUMN planthub.reservation.site IS 'Site';
 COMMENT ON COLUMN planthub.reservation.kind IS 'production_order or shipment';
 COMMENT ON COLUMN planthub.reservation.number IS 'Number of the order or the delivery';
 COMMENT ON COLUMN planthub.reservation.line IS 'Line of the component, or of the delivery';
 COMMENT ON COLUMN planthub.reservation.item IS 'Item';
 COMMENT ON COLUMN planthub.reservation.lot IS 'Lot';
-COMMENT ON COLUMN planthub.reservation.qty IS 'Required, less what was issued to the component';
+COMMENT ON COLUMN planthub.reservation.qty IS 'Required, less what was issued to the component, and no more than the operator has reserved';
 COMMENT ON COLUMN planthub.reservation.uom IS 'Base unit of the item';
 
 CREATE OR REPLACE VIEW planthub.free_stock AS
@@ -72,6 +88,58 @@ COMMENT ON COLUMN planthub.free_stock.unrestricted_qty IS 'Own stock in status u
 COMMENT ON COLUMN planthub.free_stock.reserved_qty IS 'Reserved, see planthub.reservation';
 COMMENT ON COLUMN planthub.free_stock.free_qty IS 'What is left; less than zero: more is reserved than there is';
 COMMENT ON COLUMN planthub.free_stock.uom IS 'Base unit of the item';
+
+CREATE OR REPLACE FUNCTION planthub.reserve(site text, kind text, number text, line text, lot text, qty numeric DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    own planthub.open_line;
+BEGIN
+    IF num_nulls($1, $2, $3, $4, $5) > 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'site, kind, number, line and lot must not be null',
+            HINT = 'Call it as planthub.reserve(''P1'', ''production_order'', ''1000123'', ''0010'', ''L-77'').';
+    END IF;
+    SELECT l.* INTO own FROM planthub.open_line AS l WHERE l.site = $1 AND l.kind = $2 AND l.number = $3 AND l.line = $4;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('%s "%s" of site "%s" has no open line "%s"', $2, $3, $1, $4),
+            HINT = 'Look for it in the view planthub.open_line.';
+    ELSIF own.lot IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('the plan of line "%s" names lot "%s"', $4, own.lot),
+            HINT = 'Change it in the system that plans.';
+    ELSIF NOT EXISTS (SELECT FROM planthub.lot AS t WHERE t.site = $1 AND t.item = own.item AND t.lot = $5) THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('item "%s" has no lot "%s" at site "%s"', own.item, $5, $1),
+            HINT = 'See planthub.lot.';
+    ELSIF qty <= 0 OR round(qty, 6) <> qty OR qty > own.qty THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s cannot be reserved', qty),
+            DETAIL = format('Line "%s" needs %s %s.', $4, trim_scale(own.qty), own.uom),
+            HINT = 'Use a quantity above zero, in the base unit, with 6 decimals at most; null for all that is needed.';
+    END IF;
+    INSERT INTO planthub.reserved_lot AS r (site, kind, number, line, item, lot, qty) VALUES ($1, $2, $3, $4, own.item, $5, coalesce($6, own.qty))
+    ON CONFLICT ON CONSTRAINT reserved_lot_pkey DO UPDATE SET item = excluded.item, lot = excluded.lot, qty = excluded.qty, by = excluded.by,
+        reserved_at = excluded.reserved_at;
+    PERFORM planthub.log_operation('reserve', jsonb_build_object('site', $1, 'kind', $2, 'number', $3, 'line', $4, 'lot', $5, 'qty', coalesce($6, own.qty)), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.reserve(text, text, text, text, text, numeric) IS
+'Reserves a lot for a component of a production_order or a line of a shipment whose plan names none, in place of the one reserved before; qty: in the base unit, null for all that is needed.  Stock is not changed; see planthub.reservation and planthub.free_stock';
+
+CREATE OR REPLACE FUNCTION planthub.release_reservation(site text, kind text, number text, line text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM planthub.reserved_lot AS r WHERE r.site = $1 AND r.kind = $2 AND r.number = $3 AND r.line = $4;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+            MESSAGE = format('no lot is reserved for line "%s" of %s "%s" of site "%s"', $4, $2, $3, $1),
+            HINT = 'Look for it in the table planthub.reserved_lot; what a plan names is changed in the system that plans.';
+    END IF;
+    PERFORM planthub.log_operation('release_reservation', jsonb_build_object('site', $1, 'kind', $2, 'number', $3, 'line', $4), 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.release_reservation(text, text, text, text) IS 'Takes back what planthub.reserve() has reserved for a line';
 
 -- Contents as of departure: 21 CFR 1.1340 wants them for every shipment, recalls need them.
 CREATE OR REPLACE VIEW planthub.shipped_content AS

@@ -71,10 +71,34 @@ COMMENT ON COLUMN planthub.shipment_unit.message_id IS 'Message that brought it'
 
 CREATE INDEX shipment_unit_sscc ON planthub.shipment_unit (site, sscc);
 
+CREATE TABLE planthub.reserved_lot (
+    site        text COLLATE "C" NOT NULL,
+    kind        text NOT NULL CHECK (kind IN ('production_order', 'shipment')),
+    number      text COLLATE "C" NOT NULL,
+    line        text COLLATE "C" NOT NULL,
+    item        text COLLATE "C" NOT NULL,
+    lot         text COLLATE "C" NOT NULL,
+    qty         numeric(18,6) NOT NULL CHECK (qty > 0),
+    by          text NOT NULL DEFAULT session_user,
+    reserved_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (site, kind, number, line)
+);
+COMMENT ON TABLE planthub.reserved_lot IS 'Lots that operators have reserved, see planthub.reserve(), for lines whose plan names none';
+COMMENT ON COLUMN planthub.reserved_lot.site IS 'Site';
+COMMENT ON COLUMN planthub.reserved_lot.kind IS 'production_order or shipment';
+COMMENT ON COLUMN planthub.reserved_lot.number IS 'Number of the order or the delivery';
+COMMENT ON COLUMN planthub.reserved_lot.line IS 'Line of the component, or of the delivery';
+COMMENT ON COLUMN planthub.reserved_lot.item IS 'Item of the line';
+COMMENT ON COLUMN planthub.reserved_lot.lot IS 'Lot';
+COMMENT ON COLUMN planthub.reserved_lot.qty IS 'How much at most, in the base unit of the item';
+COMMENT ON COLUMN planthub.reserved_lot.by IS 'Who: the role that logged in';
+COMMENT ON COLUMN planthub.reserved_lot.reserved_at IS 'When';
+
 INSERT INTO planthub.table_class VALUES
     ('shipment', 'wide'),
     ('shipment_line', 'wide'),
-    ('shipment_unit', 'wide');
+    ('shipment_unit', 'wide'),
+    ('reserved_lot', 'wide');
 
 INSERT INTO planthub.effect (topic, function, business_key, builtin) VALUES
     ('delivery.created', 'planthub.apply_shipment_plan', '{delivery}', true),
