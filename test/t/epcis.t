@@ -54,12 +54,12 @@ def event(template, event_id, **changes):
 
 def edges(sql, standing=True):
     return sorted(tuple(row) for row in sql.rows(
-        'SELECT from_item, from_lot, to_item, to_lot, trim_scale(qty), uom, kind, order_no FROM planthub.genealogy_edge'
+        'SELECT from_item, from_lot, to_item, to_lot, trim_scale(qty), uom, kind, order_no, operation FROM planthub.genealogy_edge'
         f" WHERE reversed_by IS {'' if standing else 'NOT '}NULL"))
 
 
 def expected_edges(lot=None):
-    return sorted((e['from_item'], e['from_lot'], e['to_item'], e['to_lot'], plain(e['qty']), e['uom'], e['type'], e['order'])
+    return sorted((e['from_item'], e['from_lot'], e['to_item'], e['to_lot'], plain(e['qty']), e['uom'], e['type'], e['order'], e['operation'])
                   for e in EXPECTED['main_flow.json']['edges'] if lot in (None, e['to_lot']))
 
 
@@ -84,9 +84,8 @@ plant.configure()
 plant.fill()
 release = next(m for m in load('messages_main') if m['type'] == 'planthub.production_order.released.v1')
 equal(receive(base, release).outcome, 'applied', 'the order is released')
-for place in ('FGWH', 'RMWH', 'ASM1'):
-    xref(base, 'equipment', f'urn:epc:id:sgln:4012345.00001.{place}', place)
-xref(base, 'equipment', 'urn:epc:id:sgln:4012345.00001.0', 'RMWH')
+for code, place in (('FGWH', 'FG-WH'), ('RMWH', 'RM-WH'), ('ASM1', 'WC-ASM1'), ('0', 'PLANT-1'), ('GONE', 'GONE')):
+    xref(base, 'equipment', f'urn:epc:id:sgln:4012345.00001.{code}', place)
 base.close()
 
 # -- what the cross-reference does not know is waited for, then the whole flow takes effect ----------------------------------
@@ -210,6 +209,11 @@ for name, changes, code in (
     equal(answer.code, code, name)
 pieces = event(output, 'urn:uuid:pieces', transformationID='urn:pieces', outputEPCList=['urn:epc:id:sgtin:4012345.001235.1'])
 equal(capture(wrong, document(pieces)).code, 'EPCIS_UNSUPPORTED', 'a transformation of single pieces')
+
+packing = next(e for e in FLOW['epcisBody']['eventList'] if e['type'] == 'AggregationEvent')
+for name, place, code in (('a place that the cross-reference does not know', 'NONE', 'MAPPING_MISSING'), ('a place that is not there', 'GONE', 'LOCATION_UNKNOWN')):
+    nowhere = event(packing, f'urn:uuid:{place}', childQuantityList=[], bizLocation={'id': f'urn:epc:id:sgln:4012345.00001.{place}'})
+    equal(capture(wrong, document(nowhere)).code, code, name)
 
 # -- pieces and the tree of units -------------------------------------------------------------------------------------------
 

@@ -150,6 +150,10 @@ BEGIN
             'xref', 'equipment/' || uri);
     ELSIF cardinality(found) > 1 THEN
         violations := planthub.violation('MAPPING_AMBIGUOUS', concat_ws('/', place, member, 'id'), format('equipment "%s" means %s.', uri, array_to_string(found, ' and ')));
+    ELSIF NOT EXISTS (SELECT FROM planthub.equipment AS e WHERE e.equipment = found[1] AND e.site = m.site AND e.active
+                      AND e.valid_from <= m.event_time AND m.event_time < e.valid_to) THEN
+        violations := planthub.violation('LOCATION_UNKNOWN', concat_ws('/', place, member, 'id'), format('Location "%s" does not exist at site "%s".', found[1], m.site),
+            'equipment', found[1]);
     END IF;
     location := found[1];
 END
@@ -165,6 +169,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION planthub.epcis_order(planthub.inbound) IS 'Internal: the order of this hub among the business transactions of an event';
+
+-- Documents do not tell the operation; the order has one at the work center where it was seen, or it is not known.
+CREATE OR REPLACE FUNCTION planthub.epcis_operation(m planthub.inbound, order_no text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT min(o.operation) FROM planthub.xref_find('equipment', m.data #>> '{readPoint,id}', m.system, m.site, NULL, m.event_time) AS x
+            JOIN planthub.order_operation AS o ON o.site = m.site AND o.order_no = epcis_operation.order_no AND o.work_center = x.canonical
+            HAVING count(*) = 1);
+END
+$$;
+COMMENT ON FUNCTION planthub.epcis_operation(planthub.inbound, text) IS 'Internal: the operation of an order at the work center that an event names';
 
 CREATE OR REPLACE FUNCTION planthub.epcis_expiry(m planthub.inbound) RETURNS date
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -401,7 +416,7 @@ BEGIN
     IF inputs IS NOT NULL AND outputs IS NOT NULL THEN
         SELECT array_agg(jsonb_populate_record(i.l, jsonb_build_object('n', i.n)) ORDER BY i.n) INTO inputs
         FROM (SELECT x AS l, row_number() OVER () AS n FROM unnest(inputs) AS x) AS i;
-        written := planthub.write_edges(m, 'consumed_to_produced', inputs, outputs, order_no);
+        written := planthub.write_edges(m, 'consumed_to_produced', inputs, outputs, order_no, planthub.epcis_operation(m, order_no));
     END IF;
     RETURN broken;
 END
