@@ -5,6 +5,7 @@ refused, what waits, and what an error declaration takes back."""
 import copy
 import os
 import sys
+import threading
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -18,6 +19,7 @@ EXPECTED = load('epcis_expected')
 LOT = 'urn:epc:class:lgtin:4012345.001234.'
 ITEMS = ('RM-HOUSING', 'RM-GREASE')     # have no GTIN
 sent = 0
+lock = threading.Lock()
 
 hub = Hub('planthub.enabled = off', 'autovacuum = off', database='plant')
 
@@ -37,11 +39,13 @@ def xref(sql, set_, code, value):
 
 def capture(sql, document):
     global sent
-    sent += 1
+    with lock:
+        sent += 1
+        number = sent
     return receive(sql, {
-        'specversion': '1.0', 'id': f'capture-{sent}', 'source': 'urn:sys:supplier:sup-7', 'type': 'planthub.epcis.captured.v1',
+        'specversion': '1.0', 'id': f'capture-{number}', 'source': 'urn:sys:supplier:sup-7', 'type': 'planthub.epcis.captured.v1',
         'time': document['creationDate'], 'recordedtime': document['creationDate'], 'datacontenttype': 'application/json',
-        'dataschema': 'urn:planthub:schema:epcis.captured:1', 'partitionkey': 'epc', 'correlationid': 'epc', 'data': document})
+        'dataschema': 'urn:planthub:schema:epcis.captured:1', 'partitionkey': f'epc-{number}', 'correlationid': 'epc', 'data': document})
 
 
 def document(*events):
@@ -241,6 +245,27 @@ equal(tree.rows(parents), [['040123450000001013', 'open', None], ['0401234500000
 equal(capture(tree, document(declared(box), declared(made))).code, None, 'box and pieces are taken back')
 equal(tree.rows(serials), [['2', 'scrapped'], ['A/1', 'scrapped']], 'the serial numbers are free again')
 
-for database in (main, halves, wrong, tree):
+# -- several senders at once --------------------------------------------------------------------------------------------------
+
+race = copy_database('race')
+for item in ITEMS:
+    xref(race, 'item', f'https://id.example-hub.test/lot/{item}', item)
+senders = [connect('race') for _ in range(4)]
+answers = [None] * len(senders)
+
+
+def race_one(n):
+    answers[n] = capture(senders[n], FLOW)
+
+
+threads = [threading.Thread(target=race_one, args=(n,)) for n in range(len(senders))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+equal(sorted(f'{a.outcome} {a.code}' for a in answers), ['applied None'] + ['ignored DUPLICATE_IGNORED'] * 3, 'of copies at the same time one takes effect')
+equal(edges(race), expected_edges(), 'once')
+
+for database in (*senders, race, main, halves, wrong, tree):
     database.close()
 finish()
