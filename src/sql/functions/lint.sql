@@ -376,10 +376,11 @@ CREATE OR REPLACE FUNCTION planthub.condition_lint(condition text, topic_pattern
 RETURNS TABLE (severity text, code text, "column" int, message text, detail text, hint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    outline constant jsonb := planthub.condition_outline(condition);
+    outline jsonb;
     topics  constant text[] := ARRAY(SELECT format('%s@%s', t.name, t.version) FROM planthub.topic AS t
         WHERE t.name || '.' ~ planthub.topic_regex(topic_pattern) ORDER BY t.name);
 BEGIN
+    outline := planthub.condition_outline(condition);
     RETURN QUERY
         SELECT 'warning', w->>'code', (w->>'column')::int, w->>'message', NULL::text, w->>'hint'
         FROM jsonb_array_elements(outline->'warnings') AS w;
